@@ -1,0 +1,2 @@
+Console.Error.WriteLine("loire: no command yet");
+return 1;
