@@ -1,0 +1,65 @@
+using System.Collections.Immutable;
+using Orleans;
+using Orleans.Concurrency;
+
+namespace Loire.Contracts;
+
+/// <summary><c>model/replica</c>: the key of a replica's grains; stages and shards add <c>/number</c>.</summary>
+public readonly record struct ReplicaKey(string Model, int Replica)
+{
+    public string Part(int number) => $"{this}/{number}";
+
+    public static ReplicaKey Parse(string key)
+    {
+        var parts = key.Split('/');
+        return parts.Length >= 2 && int.TryParse(parts[1], out var replica)
+            ? new ReplicaKey(parts[0], replica)
+            : throw new FormatException($"'{key}' is no replica key: model/replica is expected.");
+    }
+
+    public override string ToString() => $"{Model}/{Replica}";
+}
+
+/// <summary>Where the parts of a replica go.</summary>
+[GenerateSerializer, Immutable, Alias("loire.replica-plan.v1")]
+public sealed record ReplicaPlan
+{
+    [Id(0)] public required string Model { get; init; }
+    [Id(1)] public required string ModelFolder { get; init; }
+
+    /// <summary>Digest of the model; every part checks that it loads the same one.</summary>
+    [Id(2)] public required string ModelDigest { get; init; }
+
+    [Id(3)] public required ImmutableArray<StagePlan> Stages { get; init; }
+    [Id(4)] public required ImmutableArray<ShardPlan> Shards { get; init; }
+}
+
+/// <summary>Layers [FirstLayer, EndLayer) on a device of a silo.</summary>
+[GenerateSerializer, Immutable, Alias("loire.stage-plan.v1")]
+public sealed record StagePlan(
+    [property: Id(0)] string Model,
+    [property: Id(1)] string ModelFolder,
+    [property: Id(2)] int Stage,
+    [property: Id(3)] int FirstLayer,
+    [property: Id(4)] int EndLayer,
+    [property: Id(5)] string Device);
+
+/// <summary>Experts [FirstExpert, EndExpert) of every layer on a device of a silo.</summary>
+[GenerateSerializer, Immutable, Alias("loire.shard-plan.v1")]
+public sealed record ShardPlan(
+    [property: Id(0)] string Model,
+    [property: Id(1)] string ModelFolder,
+    [property: Id(2)] int Shard,
+    [property: Id(3)] int FirstExpert,
+    [property: Id(4)] int EndExpert,
+    [property: Id(5)] string Device);
+
+/// <summary>Where a tensor link ends: a silo, and a name that only this silo can resolve.</summary>
+[GenerateSerializer, Immutable, Alias("loire.tensor-endpoint.v1")]
+public sealed record TensorEndpoint([property: Id(0)] string Silo, [property: Id(1)] string Name);
+
+/// <summary>Which endpoint owns which expert: <c>Owners[expert]</c> indexes <c>Endpoints</c>, the same for every layer.</summary>
+[GenerateSerializer, Immutable, Alias("loire.expert-table.v1")]
+public sealed record ExpertTable(
+    [property: Id(0)] ImmutableArray<TensorEndpoint> Endpoints,
+    [property: Id(1)] ImmutableArray<int> Owners);

@@ -1,0 +1,84 @@
+using System.Collections.Immutable;
+using Orleans;
+using Orleans.Concurrency;
+
+namespace Loire.Contracts;
+
+[GenerateSerializer, Immutable, Alias("loire.model-view.v1")]
+public sealed record ModelView
+{
+    [Id(0)] public required string Id { get; init; }
+
+    /// <summary>Family, for example <c>minimax</c>.</summary>
+    [Id(1)] public required string Family { get; init; }
+
+    [Id(2)] public required string Digest { get; init; }
+
+    /// <summary>Folder with tokenizer and chat template, readable by gateways.</summary>
+    [Id(3)] public required string Folder { get; init; }
+
+    /// <summary>Most tokens of a session, prompt and answers, that a replica can hold.</summary>
+    [Id(4)] public required int ContextTokens { get; init; }
+
+    [Id(5)] public required int VocabularySize { get; init; }
+    [Id(6)] public required DateTimeOffset LoadedAt { get; init; }
+}
+
+[GenerateSerializer, Immutable, Alias("loire.replica-view.v1")]
+public sealed record ReplicaView
+{
+    [Id(0)] public required string Key { get; init; }
+    [Id(1)] public required bool Ready { get; init; }
+    [Id(2)] public int Slots { get; init; }
+    [Id(3)] public int SlotsInUse { get; init; }
+    [Id(4)] public int Pages { get; init; }
+    [Id(5)] public int PagesInUse { get; init; }
+    [Id(6)] public int RunningSequences { get; init; }
+    [Id(7)] public int WaitingSequences { get; init; }
+    [Id(8)] public long Steps { get; init; }
+    [Id(9)] public long PromptTokens { get; init; }
+    [Id(10)] public long GeneratedTokens { get; init; }
+    [Id(11)] public ImmutableArray<StageView> Stages { get; init; } = [];
+    [Id(12)] public RouterView? Router { get; init; }
+}
+
+[GenerateSerializer, Immutable, Alias("loire.stage-view.v1")]
+public sealed record StageView(
+    [property: Id(0)] int Stage,
+    [property: Id(1)] string Device,
+    [property: Id(2)] int FirstLayer,
+    [property: Id(3)] int EndLayer,
+    [property: Id(4)] long WeightBytes);
+
+[GenerateSerializer, Immutable, Alias("loire.shard-view.v1")]
+public sealed record ShardView(
+    [property: Id(0)] int Shard,
+    [property: Id(1)] string Device,
+    [property: Id(2)] int FirstExpert,
+    [property: Id(3)] int EndExpert,
+    [property: Id(4)] long WeightBytes);
+
+/// <param name="Shards">In shard order.</param>
+/// <param name="ExpertLoad">Tokens routed to each expert since the start, all layers together.</param>
+[GenerateSerializer, Immutable, Alias("loire.router-view.v1")]
+public sealed record RouterView(
+    [property: Id(0)] ImmutableArray<ShardView> Shards,
+    [property: Id(1)] ImmutableArray<long> ExpertLoad);
+
+/// <param name="Ready">Every placed replica is loaded and steps.</param>
+/// <param name="Reason">Why not, in one sentence; null when ready.</param>
+/// <param name="Devices">One a device.</param>
+/// <param name="Replicas">One a replica.</param>
+[GenerateSerializer, Immutable, Alias("loire.cluster-view.v1")]
+public sealed record ClusterView(
+    [property: Id(0)] bool Ready,
+    [property: Id(1)] string? Reason,
+    [property: Id(2)] ImmutableArray<DeviceView> Devices,
+    [property: Id(3)] ImmutableArray<ReplicaView> Replicas);
+
+[GenerateSerializer, Immutable, Alias("loire.device-view.v1")]
+public sealed record DeviceView(
+    [property: Id(0)] string Silo,
+    [property: Id(1)] string Name,
+    [property: Id(2)] string Description,
+    [property: Id(3)] long MemoryBytes);

@@ -1,0 +1,71 @@
+using Orleans;
+using Orleans.Concurrency;
+
+namespace Loire.Contracts;
+
+/// <summary>One running copy of a model: the step loop with its slots and pages. Key: <see cref="ReplicaKey"/>.</summary>
+public interface IReplicaGrain : IGrainWithStringKey
+{
+    /// <summary>Computes one turn: restores the longest known prefix, prefills the rest, generates.</summary>
+    /// <remarks>Checkpoints are written to the store here, and announced by <see cref="TurnEventKind.Checkpoint"/> events; the caller moves the reference.</remarks>
+    [AlwaysInterleave]
+    IAsyncEnumerable<TurnEvent> GenerateAsync([Immutable] ReplicaTurn turn, CancellationToken cancellationToken = default);
+
+    /// <summary>Releases the resident state of a checkpoint. True when it was on the device.</summary>
+    [AlwaysInterleave]
+    Task<bool> ReleaseAsync(string checkpoint);
+
+    [AlwaysInterleave]
+    Task<ReplicaView> GetAsync();
+}
+
+/// <summary>Layers [first, end) of a replica on one device. Key: <see cref="ReplicaKey"/> / stage number.</summary>
+public interface ILayerStageGrain : IGrainWithStringKey
+{
+    /// <summary>Loads the layers if need be and returns where their tensors go.</summary>
+    Task<TensorEndpoint> OpenAsync([Immutable] StagePlan plan);
+
+    [AlwaysInterleave]
+    Task<StageView> GetAsync();
+}
+
+/// <summary>A set of experts, for a range of layers, on one device. Key: <see cref="ReplicaKey"/> / shard number.</summary>
+public interface IExpertShardGrain : IGrainWithStringKey
+{
+    /// <summary>Loads the experts if need be and returns where routed tokens go.</summary>
+    Task<TensorEndpoint> OpenAsync([Immutable] ShardPlan plan);
+
+    [AlwaysInterleave]
+    Task<ShardView> GetAsync();
+}
+
+/// <summary>Which shard owns which expert, and the load of each. Key: <see cref="ReplicaKey"/>.</summary>
+public interface IRouterGrain : IGrainWithStringKey
+{
+    /// <summary>Opens the shards of the plan and returns the table of every expert of every layer.</summary>
+    Task<ExpertTable> OpenAsync([Immutable] ReplicaPlan plan);
+
+    [AlwaysInterleave]
+    Task<RouterView> GetAsync();
+}
+
+/// <summary>Devices, models and the placement plan of the whole cluster. One activation, key <see cref="Key"/>.</summary>
+public interface IClusterGrain : IGrainWithStringKey
+{
+    public const string Key = "cluster";
+
+    /// <summary>The models that this cluster serves, the default one first.</summary>
+    [AlwaysInterleave]
+    Task<IReadOnlyList<ModelView>> GetModelsAsync();
+
+    /// <summary>The plan of a model's replica, made on first use.</summary>
+    Task<ReplicaPlan> GetPlanAsync(string model);
+
+    /// <summary>One page of an owner's sessions, the newest first.</summary>
+    [AlwaysInterleave]
+    Task<SessionPage> ListSessionsAsync(string owner, string? after, int limit);
+
+    /// <summary>Devices, replicas and whether turns can run: what readiness and the console show.</summary>
+    [AlwaysInterleave]
+    Task<ClusterView> GetAsync();
+}
