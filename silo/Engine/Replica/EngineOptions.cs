@@ -1,0 +1,31 @@
+using System.ComponentModel.DataAnnotations;
+
+namespace Loire.Engine.Replica;
+
+/// <summary>How a replica runs its model. Read once, at start.</summary>
+public sealed record EngineOptions
+{
+    /// <summary>Sequences that have a slot at once, running and resident.</summary>
+    [Range(1, 4096)]
+    public int Slots { get; init; } = 64;
+
+    /// <summary>Tokens of keys and values that fit the pages, all sequences together. Memory is touched only as pages are used.</summary>
+    [Range(64, int.MaxValue)]
+    public int KeyValueTokens { get; init; } = 65_536;
+
+    /// <summary>Most tokens in one step, prompt pieces and decode tokens together.</summary>
+    [Range(16, 1 << 16)]
+    public int MaxTokensPerStep { get; init; } = 512;
+
+    /// <summary>Sequences that may wait for admission before more are refused.</summary>
+    [Range(1, 1 << 20)]
+    public int MaxWaiting { get; init; } = 1024;
+
+    /// <summary>Threads that compute, the stepping one included. 0: one a core.</summary>
+    [Range(0, 1024)]
+    public int Threads { get; init; }
+
+    /// <summary>Tokens a sequence may be ahead of its reader.</summary>
+    [Range(16, 1 << 16)]
+    public int ReadAheadTokens { get; init; } = 512;
+}
