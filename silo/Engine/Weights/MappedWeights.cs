@@ -51,6 +51,9 @@ internal sealed class MappedWeights : IWeightSource
 
     public bool Contains(string name) => _fileOf.ContainsKey(name);
 
+    /// <summary>The file that holds a tensor.</summary>
+    public string PathOf(string name) => _fileOf[name].Path;
+
     public TensorView Get(string name, params ReadOnlySpan<int> shape)
     {
         if (!_fileOf.TryGetValue(name, out var file))

@@ -15,9 +15,11 @@ public sealed unsafe class SafetensorsFile : IDisposable
     private readonly Dictionary<string, TensorEntry> _tensors;
     private byte* _start;
 
-    private SafetensorsFile(string path, MemoryMappedFile map, MemoryMappedViewAccessor view, byte* start, Dictionary<string, TensorEntry> tensors)
+    private SafetensorsFile(
+        string path, long length, MemoryMappedFile map, MemoryMappedViewAccessor view, byte* start, Dictionary<string, TensorEntry> tensors)
     {
         Path = path;
+        Length = length;
         _map = map;
         _view = view;
         _start = start;
@@ -25,6 +27,12 @@ public sealed unsafe class SafetensorsFile : IDisposable
     }
 
     public string Path { get; }
+
+    /// <summary>Of the file, in bytes.</summary>
+    public long Length { get; }
+
+    /// <summary>Bytes before the first tensor's.</summary>
+    internal long HeaderLength => SafetensorsHeader.PrefixBytes + (long)BinaryPrimitives.ReadUInt64LittleEndian(Bytes(0, SafetensorsHeader.PrefixBytes));
 
     public IReadOnlyDictionary<string, TensorEntry> Tensors => _tensors;
 
@@ -59,6 +67,14 @@ public sealed unsafe class SafetensorsFile : IDisposable
         }
 
         return new TensorView(entry, Path, _start + entry.Offset);
+    }
+
+    internal ReadOnlySpan<byte> Bytes(long offset, int count)
+    {
+        ObjectDisposedException.ThrowIf(_start is null, this);
+        ArgumentOutOfRangeException.ThrowIfNegative(offset);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(offset, Length - count);
+        return new ReadOnlySpan<byte>(_start + offset, count);
     }
 
     public void Dispose()
@@ -105,7 +121,7 @@ public sealed unsafe class SafetensorsFile : IDisposable
             view = map.CreateViewAccessor(0, 0, MemoryMappedFileAccess.Read);
             byte* start = null;
             view.SafeMemoryMappedViewHandle.AcquirePointer(ref start);
-            return new SafetensorsFile(path, map, view, start + view.PointerOffset, tensors);
+            return new SafetensorsFile(path, stream.Length, map, view, start + view.PointerOffset, tensors);
         }
         catch
         {
