@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Orleans;
 using Orleans.Concurrency;
 
@@ -6,10 +7,26 @@ namespace Loire.Contracts;
 /// <summary>One running copy of a model: the step loop with its slots and pages. Key: <see cref="ReplicaKey"/>.</summary>
 public interface IReplicaGrain : IGrainWithStringKey
 {
+    /// <summary>Completes when the replica is loaded and steps; loads it if need be.</summary>
+    [AlwaysInterleave, ResponseTimeout("01:00:00")]
+    Task LoadAsync();
+
     /// <summary>Computes one turn: restores the longest known prefix, prefills the rest, generates.</summary>
-    /// <remarks>Checkpoints are written to the store here, and announced by <see cref="TurnEventKind.Checkpoint"/> events; the caller moves the reference.</remarks>
+    /// <remarks>
+    /// Checkpoints are written to the store here, and announced by <see cref="TurnEventKind.Checkpoint"/> events; the caller moves the reference.
+    /// Breaking off the enumeration frees the slot and keeps nothing: <see cref="CancelAsync"/> ends a turn in good order.
+    /// </remarks>
     [AlwaysInterleave]
     IAsyncEnumerable<TurnEvent> GenerateAsync([Immutable] ReplicaTurn turn, CancellationToken cancellationToken = default);
+
+    /// <summary>Ends a running turn within one step; its stream still says what was kept: a checkpoint, and the finish.</summary>
+    /// <returns>False when no such turn runs here.</returns>
+    [AlwaysInterleave]
+    Task<bool> CancelAsync(string owner, string session, string turnId);
+
+    /// <summary>Which of these checkpoints have their state on the device, in the order given.</summary>
+    [AlwaysInterleave]
+    Task<ImmutableArray<bool>> AreResidentAsync(ImmutableArray<string> checkpoints);
 
     /// <summary>Releases the resident state of a checkpoint. True when it was on the device.</summary>
     [AlwaysInterleave]
@@ -23,6 +40,7 @@ public interface IReplicaGrain : IGrainWithStringKey
 public interface ILayerStageGrain : IGrainWithStringKey
 {
     /// <summary>Loads the layers if need be and returns where their tensors go.</summary>
+    [ResponseTimeout("01:00:00")]
     Task<TensorEndpoint> OpenAsync([Immutable] StagePlan plan);
 
     [AlwaysInterleave]
@@ -33,6 +51,7 @@ public interface ILayerStageGrain : IGrainWithStringKey
 public interface IExpertShardGrain : IGrainWithStringKey
 {
     /// <summary>Loads the experts if need be and returns where routed tokens go.</summary>
+    [ResponseTimeout("01:00:00")]
     Task<TensorEndpoint> OpenAsync([Immutable] ShardPlan plan);
 
     [AlwaysInterleave]
@@ -43,6 +62,7 @@ public interface IExpertShardGrain : IGrainWithStringKey
 public interface IRouterGrain : IGrainWithStringKey
 {
     /// <summary>Opens the shards of the plan and returns the table of every expert of every layer.</summary>
+    [ResponseTimeout("01:00:00")]
     Task<ExpertTable> OpenAsync([Immutable] ReplicaPlan plan);
 
     [AlwaysInterleave]

@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using Orleans;
-using Orleans.Concurrency;
 
 namespace Loire.Contracts;
 
@@ -110,4 +109,7 @@ public sealed record ReplicaTurn
     [Id(6)] public required int MaxTokens { get; init; }
     [Id(7)] public ImmutableArray<string> Stop { get; init; } = [];
     [Id(8)] public bool StopAtEnd { get; init; } = true;
+
+    /// <summary>False: the checkpoint at the end only saves later work, so failing to store it does not fail the turn.</summary>
+    [Id(9)] public bool MustCheckpoint { get; init; } = true;
 }
