@@ -1,7 +1,7 @@
 # Sourced by the scripts beside it: where things are, and a build that is silent unless it fails.
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
-program="$root/ops/cli/bin/Release/net10.0/Loire.Cli.dll"
+program="$root/ops/cli/bin/Release/net10.0/loire.dll"
 
 export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_SKIP_FIRST_TIME_EXPERIENCE=1
 # No build server stays behind when a script has ended.

@@ -1,2 +1,20 @@
-Console.Error.WriteLine("loire: no command yet");
-return 1;
+using System.CommandLine;
+using Loire.Cli.Bench;
+using Loire.Cli.Chat;
+using Loire.Cli.Logits;
+using Loire.Cli.Recall;
+using Loire.Cli.Serve;
+using Loire.Cli.Terminal;
+using Loire.Cli.Verify;
+
+var root = new RootCommand("Loire serves language models whose conversations are named, durable objects.")
+{
+    ServeCommand.Create(),
+    ChatCommand.Create(),
+    VerifyCommand.Create(),
+    LogitsCommand.Create(),
+    RecallCommand.Create(),
+    BenchCommand.Create(),
+};
+
+return await CommandLine.RunAsync(root, args);

@@ -1,0 +1,25 @@
+using System.Text;
+
+namespace Loire.Cli.Serve;
+
+/// <summary>What the terminal shows once the server answers.</summary>
+internal static class Banner
+{
+    public static string Of(ServeSettings settings, EmbeddedServer server)
+    {
+        var address = server.Address.ToString().TrimEnd('/');
+        return new StringBuilder()
+            .AppendLine()
+            .AppendLine($"  Loire       {address}")
+            .AppendLine($"  model       {Path.GetFileName(settings.ModelFolder)}  ({settings.Stages} x {settings.Shards}, stages x shards)")
+            .AppendLine($"  data        {settings.DataDirectory}")
+            .AppendLine()
+            .AppendLine("  Try this:   open the address in a browser, or")
+            .AppendLine($"    curl -N {address}/v1/chat/completions -H 'content-type: application/json' \\")
+            .AppendLine("""      -d '{"session_id": "me", "stream": true, "messages": [{"role": "user", "content": "My sister is called Greta."}]}'""")
+            .AppendLine("  then stop the server, start it again, and ask: What is my sister called?")
+            .AppendLine()
+            .Append("  Ctrl-C stops it.")
+            .ToString();
+    }
+}

@@ -1,0 +1,49 @@
+using System.CommandLine;
+using Loire.Cli.Terminal;
+
+namespace Loire.Cli.Serve;
+
+/// <summary><c>loire serve</c>: gateway and silo in one process, until a signal ends it.</summary>
+internal static class ServeCommand
+{
+    private const int DefaultPort = 8080;
+
+    public static Command Create()
+    {
+        var port = new Option<int>("--port") { Description = "Port to listen on; 0 takes a free one.", HelpName = "PORT", DefaultValueFactory = _ => DefaultPort };
+        port.Validators.Add(result =>
+        {
+            if (result.Tokens.Count > 0 && int.TryParse(result.Tokens[0].Value, out var number) && number is < 0 or > ushort.MaxValue)
+            {
+                result.AddError($"--port is {number}; 0 to {ushort.MaxValue} is allowed.");
+            }
+        });
+        var host = new Option<string>("--host") { Description = "Address to listen on; 0.0.0.0 lets other machines in.", HelpName = "ADDRESS", DefaultValueFactory = _ => "localhost" };
+        var data = new Option<string?>("--data") { Description = "Directory of sessions and checkpoints, made when it is not there. Default: data in the repository.", HelpName = "DIR" };
+        var model = CommonOptions.Model();
+        var stages = CommonOptions.Stages();
+        var shards = CommonOptions.Shards();
+        var command = new Command("serve", "Serves the API and the chat page, with the model in the same process.") { port, host, data, model, stages, shards };
+        command.SetAction((arguments, cancellationToken) => RunAsync(
+            new ServeSettings
+            {
+                Port = arguments.GetValue(port),
+                Host = arguments.GetValue(host)!,
+                DataDirectory = Path.GetFullPath(arguments.GetValue(data) ?? Places.Data),
+                ModelFolder = CommonOptions.ModelFolderOf(arguments.GetValue(model)),
+                Stages = arguments.GetValue(stages),
+                Shards = arguments.GetValue(shards),
+            },
+            cancellationToken));
+        return command;
+    }
+
+    private static async Task<int> RunAsync(ServeSettings settings, CancellationToken stopped)
+    {
+        DataDirectory.Check(settings.DataDirectory);
+        await using var server = await EmbeddedServer.StartAsync(settings, stopped);
+        Console.WriteLine(Banner.Of(settings, server));
+        await server.RunAsync(stopped);
+        return 0;
+    }
+}

@@ -1,0 +1,21 @@
+namespace Loire.Cli.Serve;
+
+/// <summary>What one embedded server serves, and where.</summary>
+internal sealed record ServeSettings
+{
+    /// <summary>0: any free one.</summary>
+    public required int Port { get; init; }
+
+    /// <summary>Address to listen on.</summary>
+    public string Host { get; init; } = "localhost";
+
+    /// <summary>Absolute.</summary>
+    public required string DataDirectory { get; init; }
+
+    /// <summary>Absolute.</summary>
+    public required string ModelFolder { get; init; }
+
+    public int Stages { get; init; } = 1;
+
+    public int Shards { get; init; } = 1;
+}

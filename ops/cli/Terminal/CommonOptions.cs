@@ -1,0 +1,52 @@
+using System.CommandLine;
+using Loire.Engine.Models;
+
+namespace Loire.Cli.Terminal;
+
+/// <summary>Options that several commands have, so that they look and behave the same.</summary>
+internal static class CommonOptions
+{
+    public static Option<string?> Model() => new("--model")
+    {
+        Description = "Model folder: config.json, safetensors, tokenizer.json. Default: the demo model.",
+        HelpName = "DIR",
+    };
+
+    public static Option<int> Stages() => Count("--stages", "Layer stages that the layers are cut into.");
+
+    public static Option<int> Shards() => Count("--shards", "Expert shards that the experts are spread over.");
+
+    public static Option<string?> Json() => new("--json")
+    {
+        Description = "Also write the result to this file.",
+        HelpName = "FILE",
+    };
+
+    public static Option<int> Count(string name, string description, int @default = 1)
+    {
+        var option = new Option<int>(name) { Description = description, HelpName = "N", DefaultValueFactory = _ => @default };
+        option.Validators.Add(result =>
+        {
+            if (result.Tokens.Count > 0 && int.TryParse(result.Tokens[0].Value, out var count) && count < 1)
+            {
+                result.AddError($"{name} is {count}; it must be at least 1.");
+            }
+        });
+        return option;
+    }
+
+    /// <summary>The folder that was named, or the demo model's.</summary>
+    public static string ModelFolderOf(string? named)
+    {
+        if (named is null)
+        {
+            return Places.DemoModel ?? throw new CommandFailedException("No --model is given, and the demo model is not beside this program.", exitCode: 2);
+        }
+
+        return Directory.Exists(named)
+            ? Path.GetFullPath(named)
+            : throw CommandFailedException.Missing("The model folder", named, "Name a folder with config.json and safetensors files by --model.");
+    }
+
+    public static ModelFolder OpenModel(string? named) => ModelFolder.Open(ModelFolderOf(named));
+}
