@@ -1,0 +1,174 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+
+namespace Loire.Engine.Sampling;
+
+/// <summary>Passes over a vocabulary's worth of numbers, sixteen at a time.</summary>
+/// <remarks>Always sixteen lanes, whatever the machine has, so that sums are added up in the same order everywhere.</remarks>
+internal static class LogitVectors
+{
+    public const int Lanes = 16;
+
+    /// <summary>The first index of the greatest value; −1 when one is NaN.</summary>
+    public static int IndexOfMax(ReadOnlySpan<float> values, out float max, out bool hasNaN)
+    {
+        ref var start = ref MemoryMarshal.GetReference(values);
+        var best = Vector512.Create(float.NegativeInfinity);
+        var second = best;
+        var ordered = Vector512<float>.AllBitsSet;
+        var i = 0;
+        for (; i <= values.Length - (2 * Lanes); i += 2 * Lanes)
+        {
+            var a = Vector512.LoadUnsafe(ref start, (nuint)i);
+            var b = Vector512.LoadUnsafe(ref start, (nuint)(i + Lanes));
+            ordered &= Vector512.Equals(a, a) & Vector512.Equals(b, b);
+            best = Vector512.ConditionalSelect(Vector512.GreaterThan(a, best), a, best);
+            second = Vector512.ConditionalSelect(Vector512.GreaterThan(b, second), b, second);
+        }
+
+        hasNaN = ordered.AsInt32() != Vector512<int>.AllBitsSet;
+        best = Vector512.ConditionalSelect(Vector512.GreaterThan(second, best), second, best);
+        max = float.NegativeInfinity;
+        for (var lane = 0; lane < Lanes; lane++)
+        {
+            max = best[lane] > max ? best[lane] : max;
+        }
+
+        for (; i < values.Length; i++)
+        {
+            hasNaN |= float.IsNaN(values[i]);
+            max = values[i] > max ? values[i] : max;
+        }
+
+        return hasNaN ? -1 : values.IndexOf(max);
+    }
+
+    /// <summary><c>to = e^((from − max) · scale)</c>; a scale of at least 0.</summary>
+    /// <returns>The sum of what was written.</returns>
+    public static double Exponentials(ReadOnlySpan<float> from, float max, float scale, Span<float> to)
+    {
+        ref var source = ref MemoryMarshal.GetReference(from);
+        ref var target = ref MemoryMarshal.GetReference(to[..from.Length]);
+        var sum = 0.0;
+        var i = 0;
+        while (i <= from.Length - Lanes)
+        {
+            // Sixteen fp32 sums of at most 64 terms each, then on in double: exact enough for any vocabulary.
+            var partial = Vector512<float>.Zero;
+            for (var end = Math.Min(from.Length, i + (64 * Lanes)); i <= end - Lanes; i += Lanes)
+            {
+                var value = Vector512.Exp((Vector512.LoadUnsafe(ref source, (nuint)i) - Vector512.Create(max)) * scale);
+                value.StoreUnsafe(ref target, (nuint)i);
+                partial += value;
+            }
+
+            sum += Sum(partial);
+        }
+
+        if (i < from.Length)
+        {
+            Span<float> rest = stackalloc float[Lanes];
+            rest.Fill(float.NegativeInfinity);
+            from[i..].CopyTo(rest);
+            var value = Vector512.Exp((Vector512.Create<float>(rest) - Vector512.Create(max)) * scale);
+            value.CopyTo(rest);
+            rest[..(from.Length - i)].CopyTo(to[i..]);
+            sum += Sum(value);
+        }
+
+        return sum;
+    }
+
+    /// <summary>The sum of the values above a threshold. A higher threshold never gives a higher sum, rounding included.</summary>
+    public static double SumAbove(ReadOnlySpan<float> values, float threshold)
+    {
+        ref var start = ref MemoryMarshal.GetReference(values);
+        var limit = Vector512.Create(threshold);
+        var sum = 0.0;
+        var i = 0;
+        while (i <= values.Length - Lanes)
+        {
+            var partial = Vector512<float>.Zero;
+            for (var end = Math.Min(values.Length, i + (64 * Lanes)); i <= end - Lanes; i += Lanes)
+            {
+                var value = Vector512.LoadUnsafe(ref start, (nuint)i);
+                partial += value & Vector512.GreaterThan(value, limit);
+            }
+
+            sum += Sum(partial);
+        }
+
+        for (; i < values.Length; i++)
+        {
+            sum += values[i] > threshold ? values[i] : 0;
+        }
+
+        return sum;
+    }
+
+    public static int CountAbove(ReadOnlySpan<float> values, float threshold)
+    {
+        ref var start = ref MemoryMarshal.GetReference(values);
+        var limit = Vector512.Create(threshold);
+        var counts = Vector512<int>.Zero;
+        var i = 0;
+        for (; i <= values.Length - Lanes; i += Lanes)
+        {
+            counts -= Vector512.GreaterThan(Vector512.LoadUnsafe(ref start, (nuint)i), limit).AsInt32();
+        }
+
+        var count = Vector512.Sum(counts);
+        for (; i < values.Length; i++)
+        {
+            count += values[i] > threshold ? 1 : 0;
+        }
+
+        return count;
+    }
+
+    /// <summary>Writes the indices and values that are at least the threshold, in order.</summary>
+    /// <returns>How many.</returns>
+    public static int GatherFrom(ReadOnlySpan<float> values, float threshold, Span<int> indices, Span<float> gathered)
+    {
+        ref var start = ref MemoryMarshal.GetReference(values);
+        var limit = Vector512.Create(threshold);
+        var count = 0;
+        var i = 0;
+        for (; i <= values.Length - Lanes; i += Lanes)
+        {
+            var mask = Vector512.GreaterThanOrEqual(Vector512.LoadUnsafe(ref start, (nuint)i), limit).ExtractMostSignificantBits();
+            for (; mask != 0; mask &= mask - 1)
+            {
+                count = Append(i + System.Numerics.BitOperations.TrailingZeroCount(mask), values, indices, gathered, count);
+            }
+        }
+
+        for (; i < values.Length; i++)
+        {
+            count = values[i] >= threshold ? Append(i, values, indices, gathered, count) : count;
+        }
+
+        return count;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static int Append(int index, ReadOnlySpan<float> values, Span<int> indices, Span<float> gathered, int count)
+    {
+        indices[count] = index;
+        gathered[count] = values[index];
+        return count + 1;
+    }
+
+    /// <summary>In double, lane by lane.</summary>
+    private static double Sum(Vector512<float> values)
+    {
+        var sum = 0.0;
+        for (var lane = 0; lane < Lanes; lane++)
+        {
+            sum += values[lane];
+        }
+
+        return sum;
+    }
+}
