@@ -1,22 +1,189 @@
+using Loire.Engine.Backends;
+using Loire.Engine.Backends.Cpu;
 using Loire.Engine.Models;
+using Loire.Engine.State;
 
 namespace Loire.Engine.Replica;
 
-/// <summary>Runs prompts outside the step loop and keeps every position's logits: verification and <c>loire logits</c>.</summary>
+/// <summary>Runs prompts outside the step loop and keeps every position's logits: verification, <c>loire logits</c> and measurements.</summary>
+/// <remarks>One sequence at a time, on the calling thread and its helpers.</remarks>
 public sealed class OfflineRunner : IDisposable
 {
-    public static OfflineRunner Load(ModelFolder model, int stages = 1, int shards = 1, int threads = 0, IProgress<double>? progress = null) => throw new InvalidOperationException("engine is being assembled");
+    private const int MaxRows = 512;
+    private const long MaxLogits = 1 << 22; // 16 MiB of fp32
 
-    public ModelGraph Graph => throw new InvalidOperationException("engine is being assembled");
+    private readonly IReadOnlyList<CpuStage> _stages;
+    private readonly IReadOnlyList<CpuShard> _shards;
+    private readonly WorkerTeam _team;
+    private readonly CpuForward _forward;
+    private readonly StepBatch _batch;
+    private readonly List<int> _pages = [];
+    private readonly int _pageCount;
+
+    private OfflineRunner(ModelGraph graph, IReadOnlyList<CpuStage> stages, IReadOnlyList<CpuShard> shards, int threads, int maxTokens)
+    {
+        Graph = graph;
+        _stages = stages;
+        _shards = shards;
+        MaxTokens = Math.Min(maxTokens, graph.ContextLength);
+        _pageCount = (MaxTokens + StateShape.PageTokens - 1) / StateShape.PageTokens;
+        foreach (var layer in stages.SelectMany(stage => stage.Layers))
+        {
+            layer.Mixer.AllocateState(slots: 1, _pageCount);
+        }
+
+        var logitsRows = (int)Math.Clamp(MaxLogits / graph.VocabularySize, 1, MaxRows);
+        _team = new WorkerTeam(threads > 0 ? threads : Environment.ProcessorCount);
+        _forward = new CpuForward(graph, stages, shards, _team, MaxRows, logitsRows);
+        _batch = new StepBatch(MaxRows, 1, logitsRows);
+        LogitsRows = logitsRows;
+    }
+
+    public ModelGraph Graph { get; }
+
+    /// <summary>Longest sequence.</summary>
+    public int MaxTokens { get; }
+
+    /// <summary>Most tokens of one piece when all logits are kept.</summary>
+    public int LogitsRows { get; }
+
+    /// <summary>Tokens that the state covers.</summary>
+    public int Position { get; private set; }
+
+    /// <param name="model">Folder.</param>
+    /// <param name="stages">Into how many stages to cut the layers.</param>
+    /// <param name="shards">Into how many shards to cut the experts.</param>
+    /// <param name="threads">0: one a core.</param>
+    /// <param name="maxTokens">Longest sequence to have room for.</param>
+    /// <param name="progress">0 to 1.</param>
+    public static OfflineRunner Load(ModelFolder model, int stages = 1, int shards = 1, int threads = 0, int maxTokens = 65_536, IProgress<double>? progress = null)
+    {
+        var layers = model.Graph.Layers.Length;
+        var experts = model.Graph.Layers.Max(layer => layer.FeedForward is MoeSpec moe ? moe.Experts : 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(stages, layers);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(shards, experts);
+        return new OfflineRunner(
+            model.Graph,
+            [.. Enumerable.Range(0, stages).Select(i => CpuStage.Load(model, layers * i / stages, layers * (i + 1) / stages, progress))],
+            [.. Enumerable.Range(0, shards).Select(i => CpuShard.Load(model, experts * i / shards, experts * (i + 1) / shards, progress))],
+            threads,
+            maxTokens);
+    }
+
+    /// <summary>Forgets the sequence.</summary>
+    public void Reset()
+    {
+        Position = 0;
+        foreach (var layer in _stages.SelectMany(stage => stage.Layers))
+        {
+            layer.Mixer.ClearState(slot: 0);
+        }
+    }
 
     /// <summary>Feeds <paramref name="ids"/> in pieces of the given lengths (the last piece takes the rest; none: all at once) through a fresh sequence.</summary>
     /// <param name="ids">The prompt.</param>
     /// <param name="pieces">Piece lengths.</param>
     /// <param name="logits">Called for each position in order with its <c>[vocabulary]</c> logits.</param>
-    public void Run(ReadOnlySpan<int> ids, ReadOnlySpan<int> pieces, Action<int, ReadOnlySpan<float>> logits) => throw new InvalidOperationException("engine is being assembled");
+    public void Run(ReadOnlySpan<int> ids, ReadOnlySpan<int> pieces, LogitsSink logits)
+    {
+        Reset();
+        var done = 0;
+        for (var piece = 0; done < ids.Length; piece++)
+        {
+            var wanted = piece < pieces.Length ? pieces[piece] : ids.Length;
+            ArgumentOutOfRangeException.ThrowIfNegativeOrZero(wanted, nameof(pieces));
+            var rest = ids.Slice(done, Math.Min(wanted, ids.Length - done));
+            while (rest.Length > 0)
+            {
+                var count = Math.Min(rest.Length, LogitsRows);
+                Feed(rest[..count], LogitsWanted.All);
+                for (var i = 0; i < count; i++)
+                {
+                    logits(done + i, _forward.Logits(i));
+                }
 
-    /// <summary>Greedy continuation of a prompt, one token at a time.</summary>
-    public int[] Greedy(ReadOnlySpan<int> ids, int count) => throw new InvalidOperationException("engine is being assembled");
+                done += count;
+                rest = rest[count..];
+            }
+        }
+    }
 
-    public void Dispose() => throw new InvalidOperationException("engine is being assembled");
+    /// <summary>Greedy continuation of a prompt, one token at a time; end tokens do not stop it.</summary>
+    public int[] Greedy(ReadOnlySpan<int> ids, int count)
+    {
+        Reset();
+        Prefill(ids);
+        var generated = new int[count];
+        for (var i = 0; i < count; i++)
+        {
+            generated[i] = System.Numerics.Tensors.TensorPrimitives.IndexOfMax(_forward.Logits(0));
+            Feed([generated[i]], LogitsWanted.Last);
+        }
+
+        return generated;
+    }
+
+    /// <summary>Feeds tokens after those of the sequence so far; only the last one's logits are computed.</summary>
+    /// <returns>Those logits, valid until the next call.</returns>
+    public ReadOnlySpan<float> Prefill(ReadOnlySpan<int> ids)
+    {
+        while (ids.Length > 0)
+        {
+            var count = Math.Min(ids.Length, MaxRows);
+            Feed(ids[..count], count == ids.Length ? LogitsWanted.Last : LogitsWanted.None);
+            ids = ids[count..];
+        }
+
+        return _forward.Logits(0);
+    }
+
+    /// <summary>Runs the action and says what its steps spent their time on.</summary>
+    public IReadOnlyDictionary<StepPart, TimeSpan> Profile(Action action)
+    {
+        foreach (var part in Enum.GetValues<StepPart>())
+        {
+            _forward.Step.TakeTime(part);
+        }
+
+        _forward.Step.IsProfiling = true;
+        action();
+        _forward.Step.IsProfiling = false;
+        return Enum.GetValues<StepPart>().ToDictionary(part => part, _forward.Step.TakeTime);
+    }
+
+    public void Dispose()
+    {
+        _forward.Dispose();
+        _team.Dispose();
+        foreach (var stage in _stages)
+        {
+            stage.Dispose();
+        }
+
+        foreach (var shard in _shards)
+        {
+            shard.Dispose();
+        }
+    }
+
+    private void Feed(ReadOnlySpan<int> ids, LogitsWanted logits)
+    {
+        if (Position + ids.Length > MaxTokens)
+        {
+            throw new ArgumentException($"The sequence would have {Position + ids.Length} tokens; there is room for {MaxTokens}.", nameof(ids));
+        }
+
+        while (_pages.Count * StateShape.PageTokens < Position + ids.Length)
+        {
+            _pages.Add(_pages.Count);
+        }
+
+        _batch.Clear();
+        _batch.Add(slot: 0, _pages, Position, ids, logits);
+        _forward.Run(_batch);
+        Position += ids.Length;
+    }
 }
+
+/// <summary>Takes the logits of one position.</summary>
+public delegate void LogitsSink(int position, ReadOnlySpan<float> logits);
