@@ -90,7 +90,7 @@ public interface ISequence
     /// <summary>Log-probability alternatives of a token that was read, if they were asked for; valid until the next read.</summary>
     ReadOnlySpan<(int Token, float LogProb)> AlternativesOf(int index);
 
-    /// <summary>Completes when the sequence has left the steps, with its state still in place until <see cref="Release"/>.</summary>
+    /// <summary>Completes when the sequence has left the steps, with its state still in place until <see cref="ReleaseAsync"/>.</summary>
     Task<SequenceFinish> Finished { get; }
 
     /// <summary>Ends the sequence within one step; its state stays readable like that of any finished sequence.</summary>
