@@ -21,7 +21,7 @@ internal static class RecordRules
             _ when turn.NewTokens.Count > int.MaxValue - turn.KeepTokens => "newTokens is too long",
             _ when turn.CheckpointTokens < 0 || turn.CheckpointTokens > turn.TotalTokens =>
                 $"checkpointTokens is {turn.CheckpointTokens} of {turn.TotalTokens} tokens",
-            _ => Negative(turn.NewTokens, "newTokens") ?? turn.Owner.Fault(),
+            _ => Negative(turn.NewTokens, "newTokens") ?? Null(turn.Messages, "messages") ?? turn.Owner.Fault(),
         };
     }
 
@@ -61,14 +61,20 @@ internal static class RecordRules
         { KeepTokens: < 0 } => $"open.keepTokens is {open.KeepTokens}",
         { KeepMessages: < 0 } => $"open.keepMessages is {open.KeepMessages}",
         { CheckpointTokens: < 0 } => $"open.checkpointTokens is {open.CheckpointTokens}",
-        _ => Negative(open.PromptTokens, "open.promptTokens") ?? Negative(open.GeneratedTokens, "open.generatedTokens"),
+        _ => Negative(open.PromptTokens, "open.promptTokens")
+            ?? Negative(open.GeneratedTokens, "open.generatedTokens")
+            ?? Null(open.Messages, "open.messages"),
     };
 
     private static string? BlobFault(CheckpointManifest manifest)
     {
         for (var i = 0; i < manifest.Blobs.Count; i++)
         {
-            var blob = manifest.Blobs[i];
+            if (manifest.Blobs[i] is not { } blob)
+            {
+                return $"blobs[{i}] is null";
+            }
+
             if (blob.Fault(manifest) is { } fault)
             {
                 return $"blobs[{i}].{fault}";
@@ -97,6 +103,19 @@ internal static class RecordRules
             if (tokens[i] < 0)
             {
                 return $"{field}[{i}] is {tokens[i]}";
+            }
+        }
+
+        return null;
+    }
+
+    private static string? Null(IReadOnlyList<TurnMessage?> messages, string field)
+    {
+        for (var i = 0; i < messages.Count; i++)
+        {
+            if (messages[i] is null)
+            {
+                return $"{field}[{i}] is null";
             }
         }
 
