@@ -1,0 +1,58 @@
+using System.Reflection;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Routing;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
+
+namespace Loire.Gateway;
+
+/// <summary>Composes the gateway into a host, alone or beside a silo. The host brings an <c>IGrainFactory</c>.</summary>
+public static class GatewayHosting
+{
+    /// <summary>Adds the gateway's services.</summary>
+    /// <exception cref="OptionsValidationException">An option is out of its range; the message names it.</exception>
+    public static IHostApplicationBuilder AddLoireGateway(this IHostApplicationBuilder builder, GatewayOptions options)
+    {
+        if (new GatewayOptionsValidator().Validate(Options.DefaultName, options) is { Failed: true } result)
+        {
+            throw new OptionsValidationException(nameof(GatewayOptions), typeof(GatewayOptions), result.Failures);
+        }
+
+        var services = builder.Services;
+        services.TryAddSingleton(TimeProvider.System);
+        services.AddSingleton(options)
+            .AddSingleton<ApiKeys>()
+            .AddSingleton<AdmissionGate>()
+            .AddSingleton<ModelCatalog>()
+            .AddSingleton<TurnOpener>()
+            .AddSingleton<TurnResponder>()
+            .AddSingleton<SessionEndpoints>()
+            .AddSingleton<HealthEndpoints>()
+            .AddSingleton<FailureMiddleware>()
+            .Configure<KestrelServerOptions>(static kestrel => kestrel.AddServerHeader = false);
+        return builder;
+    }
+
+    /// <summary>Maps the API, health and, unless switched off, the chat page.</summary>
+    public static WebApplication MapLoireGateway(this WebApplication app)
+    {
+        var options = app.Services.GetRequiredService<GatewayOptions>();
+        app.UseMiddleware<FailureMiddleware>();
+        HealthEndpoints.Map(app);
+        var api = app.MapGroup("").AddEndpointFilter(new CallerFilter(app.Services.GetRequiredService<ApiKeys>()));
+        ModelEndpoints.Map(api);
+        ChatEndpoint.Map(api);
+        CompletionEndpoint.Map(api);
+        SessionEndpoints.Map(api);
+        if (options.ServePage)
+        {
+            PageEndpoints.Map(app);
+        }
+
+        return app;
+    }
+}
