@@ -1,7 +1,3 @@
-using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Routing;
-
 namespace Loire.Gateway;
 
 /// <summary><c>POST /v1/completions</c>.</summary>

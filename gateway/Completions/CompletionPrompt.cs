@@ -29,7 +29,7 @@ internal sealed class CompletionPrompt(CompletionRequest request) : IPrompt
         return ImmutableCollectionsMarshal.AsImmutableArray(model.Tokenizer.Encode(text));
     }
 
-    private ImmutableArray<int> Checked(ServedModel model, ImmutableArray<int> ids)
+    private static ImmutableArray<int> Checked(ServedModel model, ImmutableArray<int> ids)
     {
         if (ids.Length >= model.View.ContextTokens)
         {

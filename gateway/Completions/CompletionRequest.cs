@@ -1,6 +1,5 @@
 using System.Collections.Immutable;
 using System.Text.Json;
-using Loire.Contracts;
 
 namespace Loire.Gateway;
 

@@ -1,6 +1,3 @@
-using Microsoft.AspNetCore.Http;
-using Microsoft.Extensions.Logging;
-
 namespace Loire.Gateway;
 
 /// <summary>The outermost layer of the API: exceptions, and answers without a body such as 404 and 405, leave in OpenAI's shape.</summary>

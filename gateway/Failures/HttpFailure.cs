@@ -1,6 +1,5 @@
 using Loire.Contracts;
 using Loire.Text;
-using Microsoft.AspNetCore.Http;
 
 namespace Loire.Gateway;
 

@@ -1,9 +1,5 @@
 using System.Text.Json;
 using Loire.Contracts;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Routing;
-using Microsoft.Extensions.Logging;
 using Orleans;
 
 namespace Loire.Gateway;

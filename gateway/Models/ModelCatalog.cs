@@ -37,7 +37,7 @@ internal sealed class ModelCatalog(IGrainFactory grains, GatewayOptions options,
     }
 
     private static ModelView? Find(IReadOnlyList<ModelView> models, string? id) =>
-        id is null ? models.FirstOrDefault() : models.FirstOrDefault(model => model.Id == id);
+        id is null ? (models.Count > 0 ? models[0] : null) : models.FirstOrDefault(model => model.Id == id);
 
     /// <summary>Concurrent callers may all ask; the last answer stands.</summary>
     private async Task<IReadOnlyList<ModelView>> RefreshAsync()

@@ -1,8 +1,5 @@
 using System.Globalization;
 using Loire.Contracts;
-using Microsoft.AspNetCore.Builder;
-using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Routing;
 using Orleans;
 
 namespace Loire.Gateway;

@@ -1,7 +1,7 @@
+using System.Buffers;
 using System.IO.Pipelines;
 using System.Text.Json;
 using Loire.Contracts;
-using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 
 namespace Loire.Gateway;

@@ -1,5 +1,4 @@
 using Loire.Contracts;
-using Microsoft.AspNetCore.Http;
 
 namespace Loire.Gateway;
 
