@@ -157,9 +157,9 @@ internal static class MiniMax
     private static int ReadRotaryDim(ConfigReader config, int headDim)
     {
         var rotaryDim = config.Integer("rotary_dim", 2, ModelLimits.HeadDim, fallback: PartialRotaryDim(config, headDim));
-        if (rotaryDim > headDim || rotaryDim % 2 != 0)
+        if (rotaryDim < 2 || rotaryDim > headDim || rotaryDim % 2 != 0)
         {
-            throw config.Inconsistent("rotary_dim", $"is {rotaryDim}; it must be even and at most head_dim, {headDim}.");
+            throw config.Inconsistent("rotary_dim", $"is {rotaryDim}; it must be even, from 2 to at most head_dim, {headDim}.");
         }
 
         return rotaryDim;

@@ -26,7 +26,7 @@ public sealed class SafetensorsFileTests : IDisposable
         using var file = SafetensorsFile.Open(path);
 
         Assert.Equal(4, file.Tensors.Count);
-        Assert.Equal([2L, 3L], file.Get("logits").Shape);
+        Assert.Equal([2L, 3L], file.Get("logits").Shape.ToArray());
         Assert.Equal(values, file.Get("logits").ToSingleArray());
         Assert.Equal(ids, file.Get("ids \"odd\" \\ name é").ToInt32Array());
         Assert.Empty(file.Get("nothing").ToSingleArray());
