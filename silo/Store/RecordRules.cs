@@ -9,7 +9,6 @@ internal static class RecordRules
         {
             { FormatVersion: not TurnRecord.CurrentFormatVersion } =>
                 $"formatVersion is {turn.FormatVersion}; this build reads {TurnRecord.CurrentFormatVersion}",
-            { TurnId.Length: 0 or > SessionReference.MaxIdLength } => $"turnId has {turn.TurnId.Length} characters",
             { Depth: < 0 } => $"depth is {turn.Depth}",
             { KeepTokens: < 0 } => $"keepTokens is {turn.KeepTokens}",
             { KeepMessages: < 0 } => $"keepMessages is {turn.KeepMessages}",
@@ -21,7 +20,7 @@ internal static class RecordRules
             _ when turn.NewTokens.Count > int.MaxValue - turn.KeepTokens => "newTokens is too long",
             _ when turn.CheckpointTokens < 0 || turn.CheckpointTokens > turn.TotalTokens =>
                 $"checkpointTokens is {turn.CheckpointTokens} of {turn.TotalTokens} tokens",
-            _ => Negative(turn.NewTokens, "newTokens") ?? Null(turn.Messages, "messages") ?? turn.Owner.Fault(),
+            _ => Name(turn.TurnId, "turnId", SessionReference.MaxIdLength) ?? Negative(turn.NewTokens, "newTokens") ?? Null(turn.Messages, "messages") ?? turn.Owner.Fault(),
         };
     }
 
@@ -29,10 +28,8 @@ internal static class RecordRules
     {
         { FormatVersion: not SessionReference.CurrentFormatVersion } =>
             $"formatVersion is {session.FormatVersion}; this build reads {SessionReference.CurrentFormatVersion}",
-        { Id.Length: 0 or > SessionReference.MaxIdLength } =>
-            $"id has {session.Id.Length} characters; 1 to {SessionReference.MaxIdLength} are allowed",
         { Epoch: < 1 } => $"epoch is {session.Epoch}",
-        _ => session.Owner.Fault() ?? session.Open?.Fault(),
+        _ => Name(session.Id, "id", SessionReference.MaxIdLength) ?? session.Owner.Fault() ?? session.Open?.Fault(),
     };
 
     public static string? Fault(this CheckpointManifest manifest)
@@ -51,17 +48,33 @@ internal static class RecordRules
         };
     }
 
-    public static string? Fault(this StateOwner owner) => owner.Value.Length is 0 or > StateOwner.MaxLength
-        ? $"owner has {owner.Value.Length} characters; 1 to {StateOwner.MaxLength} are allowed"
-        : null;
+    public static string? Fault(this StateOwner owner) => Name(owner.Value, "owner", StateOwner.MaxLength);
+
+    private static string? Name(string name, string field, int maxLength)
+    {
+        if (name.Length == 0 || name.Length > maxLength)
+        {
+            return $"{field} has {name.Length} characters; 1 to {maxLength} are allowed";
+        }
+
+        for (var i = 0; i < name.Length; i++)
+        {
+            if (char.IsSurrogate(name[i]) && !(i + 1 < name.Length && char.IsSurrogatePair(name[i], name[++i])))
+            {
+                return $"{field} has half a character at {i}";
+            }
+        }
+
+        return null;
+    }
 
     private static string? Fault(this OpenTurn open) => open switch
     {
-        { TurnId.Length: 0 or > SessionReference.MaxIdLength } => $"open.turnId has {open.TurnId.Length} characters",
         { KeepTokens: < 0 } => $"open.keepTokens is {open.KeepTokens}",
         { KeepMessages: < 0 } => $"open.keepMessages is {open.KeepMessages}",
         { CheckpointTokens: < 0 } => $"open.checkpointTokens is {open.CheckpointTokens}",
-        _ => Negative(open.PromptTokens, "open.promptTokens")
+        _ => Name(open.TurnId, "open.turnId", SessionReference.MaxIdLength)
+            ?? Negative(open.PromptTokens, "open.promptTokens")
             ?? Negative(open.GeneratedTokens, "open.generatedTokens")
             ?? Null(open.Messages, "open.messages"),
     };

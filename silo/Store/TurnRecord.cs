@@ -27,6 +27,7 @@ public sealed record TurnRecord
     public Digest Id { get; init; }
 
     /// <summary>The turn before; null for a session's first.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.Never)]
     public required Digest? Parent { get; init; }
 
     /// <summary>Turns before this one.</summary>
