@@ -105,7 +105,7 @@ internal sealed class ChatTerminal(ServerClient client, string session, double t
         var page = await client.SessionsAsync(cancellationToken);
         foreach (var item in page.GetProperty("data").EnumerateArray())
         {
-            Console.WriteLine($"  {Text(item, "id"),-24} {Text(item, "turns"),5} turns  {Text(item, "tokens"),7} tokens");
+            Console.WriteLine($"  {Text(item, "id"),-24} {Text(item, "turn_count"),5} turns  {Text(item, "tokens"),7} tokens");
         }
     }
 
