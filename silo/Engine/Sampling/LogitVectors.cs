@@ -44,7 +44,7 @@ internal static class LogitVectors
         return hasNaN ? -1 : values.IndexOf(max);
     }
 
-    /// <summary><c>to = e^((from − max) · scale)</c>; a scale of at least 0.</summary>
+    /// <summary><c>to = e^((from − max) · scale)</c>, from 0 to 1; the scale is positive.</summary>
     /// <returns>The sum of what was written.</returns>
     public static double Exponentials(ReadOnlySpan<float> from, float max, float scale, Span<float> to)
     {
@@ -58,7 +58,7 @@ internal static class LogitVectors
             var partial = Vector512<float>.Zero;
             for (var end = Math.Min(from.Length, i + (64 * Lanes)); i <= end - Lanes; i += Lanes)
             {
-                var value = Vector512.Exp((Vector512.LoadUnsafe(ref source, (nuint)i) - Vector512.Create(max)) * scale);
+                var value = Exponential(Vector512.LoadUnsafe(ref source, (nuint)i), max, scale);
                 value.StoreUnsafe(ref target, (nuint)i);
                 partial += value;
             }
@@ -71,7 +71,7 @@ internal static class LogitVectors
             Span<float> rest = stackalloc float[Lanes];
             rest.Fill(float.NegativeInfinity);
             from[i..].CopyTo(rest);
-            var value = Vector512.Exp((Vector512.Create<float>(rest) - Vector512.Create(max)) * scale);
+            var value = Exponential(Vector512.Create<float>(rest), max, scale);
             value.CopyTo(rest);
             rest[..(from.Length - i)].CopyTo(to[i..]);
             sum += Sum(value);
@@ -150,6 +150,15 @@ internal static class LogitVectors
         }
 
         return count;
+    }
+
+    /// <remarks>The greatest weight is 1 by definition; the approximation gives 1.0000001 on some machines.</remarks>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector512<float> Exponential(Vector512<float> values, float max, float scale)
+    {
+        var distance = values - Vector512.Create(max);
+        var weights = Vector512.Min(Vector512.Exp(distance * scale), Vector512<float>.One);
+        return Vector512.ConditionalSelect(Vector512.Equals(distance, Vector512<float>.Zero), Vector512<float>.One, weights);
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
