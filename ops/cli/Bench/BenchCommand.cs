@@ -1,9 +1,65 @@
 using System.CommandLine;
+using Loire.Cli.Terminal;
+using Loire.Engine.Models;
 
 namespace Loire.Cli.Bench;
 
 /// <summary><c>loire bench</c>: speed on this machine.</summary>
 internal static class BenchCommand
 {
-    public static Command Create() => new("bench", "Measures speed on this machine.");
+    public static Command Create() => new("bench", "Measures speed on this machine.") { Cpu() };
+
+    private static Command Cpu()
+    {
+        var model = CommonOptions.Model();
+        var json = CommonOptions.Json();
+        var runs = CommonOptions.Count("--runs", "Runs of each measurement.", 5);
+        var only = new Option<string?>("--only") { Description = "Leave the other half out.", HelpName = "engine|server" };
+        only.AcceptOnlyFromAmong("engine", "server");
+        var write = new Option<bool>("--write-results") { Description = "Also write a page below tests/Benchmarks/results." };
+        var command = new Command("cpu", "Measures engine and server on the processor, against the limits of this machine; exit code 1 when a target is missed.")
+        {
+            model, json, runs, only, write,
+        };
+        command.SetAction((arguments, cancellationToken) => RunAsync(
+            CommonOptions.OpenModel(arguments.GetValue(model)),
+            arguments.GetValue(runs),
+            arguments.GetValue(only),
+            arguments.GetValue(json),
+            arguments.GetValue(write) ? Places.BenchmarkResults : null,
+            cancellationToken));
+        return command;
+    }
+
+    private static async Task<int> RunAsync(ModelFolder model, int runs, string? only, string? json, string? results, CancellationToken cancellationToken)
+    {
+        List<Measurement> measurements = [];
+        using var progress = new ProgressBar("measuring");
+        var machine = Machine.Measure();
+        if (only != "server")
+        {
+            measurements.AddRange(await new EngineBench(model, machine, runs, cancellationToken).RunAsync(progress));
+        }
+
+        if (only != "engine")
+        {
+            measurements.AddRange(await new ServerBench(model, runs, cancellationToken).RunAsync(progress));
+        }
+
+        progress.Dispose();
+        var report = new BenchReport { Model = model.Name, At = TimeProvider.System.GetUtcNow(), Machine = machine, Measurements = measurements };
+        Console.WriteLine(report);
+        if (json is not null)
+        {
+            await File.WriteAllTextAsync(json, report.ToJson(), cancellationToken);
+        }
+
+        if (results is not null)
+        {
+            var folder = Directory.CreateDirectory(Path.Combine(results, machine.FolderName)).FullName;
+            await File.WriteAllTextAsync(Path.Combine(folder, $"{model.Name}.md"), report.ToMarkdown(), cancellationToken);
+        }
+
+        return measurements.TrueForAll(measurement => measurement.IsMet != false) ? 0 : 1;
+    }
 }
