@@ -1,5 +1,7 @@
 using Loire.Engine.Backends.Cpu;
 using Loire.Engine.Models;
+using Loire.Engine.State;
+using Loire.Text;
 
 namespace Loire.Engine.Replica;
 
@@ -26,6 +28,16 @@ public static class CpuReplica
     /// <param name="stages">In layer order, covering every layer once.</param>
     /// <param name="shards">Covering every expert once.</param>
     /// <param name="options">Sizes.</param>
-    public static IReplicaEngine Join(ModelFolder model, IReadOnlyList<ICpuStage> stages, IReadOnlyList<ICpuShard> shards, EngineOptions options) =>
-        throw new InvalidOperationException("engine is being assembled");
+    /// <param name="tokenizer">Needed for stop texts.</param>
+    public static IReplicaEngine Join(ModelFolder model, IReadOnlyList<ICpuStage> stages, IReadOnlyList<ICpuShard> shards, EngineOptions options, Tokenizer? tokenizer = null)
+    {
+        var sizes = new BackendSizes(
+            options.Slots,
+            PagePool.PagesFor(Math.Max(options.KeyValueTokens, StateShape.PageTokens)),
+            options.MaxTokensPerStep,
+            Math.Min(options.Slots, options.MaxTokensPerStep),
+            options.Threads);
+        var backend = new CpuBackend(model.Graph, [.. stages.Cast<CpuStage>()], [.. shards.Cast<CpuShard>()], sizes);
+        return new ReplicaEngine(backend, model.Graph.ContextLength, options, tokenizer);
+    }
 }

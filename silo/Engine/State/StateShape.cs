@@ -29,4 +29,32 @@ public sealed record StateShape
 
     /// <summary>Bytes of the whole state after this many tokens.</summary>
     public long BytesOf(int tokens) => RecurrentBytes + (tokens * BytesPerToken);
+
+    /// <exception cref="ArgumentException">The layer has no recurrent state.</exception>
+    public int RecurrentBytesOf(int layer)
+    {
+        foreach (var (index, bytes) in Recurrent)
+        {
+            if (index == layer)
+            {
+                return bytes;
+            }
+        }
+
+        throw new ArgumentException($"Layer {layer} has no recurrent state.", nameof(layer));
+    }
+
+    /// <exception cref="ArgumentException">The layer has no keys and values.</exception>
+    public int KeyValueBytesOf(int layer, int tokens)
+    {
+        foreach (var (index, bytesPerToken) in KeyValue)
+        {
+            if (index == layer)
+            {
+                return tokens * bytesPerToken;
+            }
+        }
+
+        throw new ArgumentException($"Layer {layer} has no keys and values.", nameof(layer));
+    }
 }

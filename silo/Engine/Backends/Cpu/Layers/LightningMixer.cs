@@ -57,10 +57,13 @@ internal sealed unsafe class LightningMixer : IMixer
 
     public void AllocateState(int slots, int pages) => _states = new CpuBuffer<float>((long)slots * StateBytes / sizeof(float));
 
-    public void ClearState(int slot) => new Span<byte>(State(slot), StateBytes).Clear();
+    public void ClearState(int slot) => StateBytesOf(slot).Clear();
 
-    /// <summary>The state of a slot, <c>[heads, headDim, headDim]</c>.</summary>
-    public float* State(int slot) => (_states ?? throw new InvalidOperationException("The layer has no slots yet.")).Pointer + ((long)slot * StateBytes / sizeof(float));
+    /// <summary>The state of a slot, in the canonical layout as it stands.</summary>
+    public Span<byte> StateBytesOf(int slot) => new(State(slot), StateBytes);
+
+    /// <summary><c>[heads, headDim, headDim]</c></summary>
+    private float* State(int slot) => (_states ?? throw new InvalidOperationException("The layer has no slots yet.")).Pointer + ((long)slot * StateBytes / sizeof(float));
 
     public void Run(Worker worker, StepContext step)
     {

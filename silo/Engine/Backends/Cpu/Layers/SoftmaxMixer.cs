@@ -37,10 +37,6 @@ internal sealed unsafe class SoftmaxMixer : IMixer
 
     public int KeyValueBytesPerToken => 2 * KeyWidth * sizeof(float);
 
-    public int KeyValueHeads => _spec.KeyValueHeads;
-
-    public int HeadDim => _spec.HeadDim;
-
     public long WeightBytes => _input.Bytes + _output.Bytes;
 
     public MixerShape Shape => new(ProjectedWidth, QueryWidth, _spec.HeadDim, QueriesPerKey);
@@ -59,13 +55,45 @@ internal sealed unsafe class SoftmaxMixer : IMixer
     {
     }
 
-    /// <summary>Keys of a page and head, <c>[headDim, 64]</c>.</summary>
-    public float* Keys(int page, int head) =>
-        (_pages ?? throw new InvalidOperationException("The layer has no pages yet.")).Pointer
-        + ((((long)page * _spec.KeyValueHeads) + head) * 2 * Page * _spec.HeadDim);
+    /// <summary>Reads a page's first tokens as <c>keys [kvHeads, tokens, headDim]</c>, then values likewise.</summary>
+    public void ReadPage(int page, int tokens, Span<float> blob)
+    {
+        CheckLength(tokens, blob.Length);
+        for (var head = 0; head < _spec.KeyValueHeads; head++)
+        {
+            var keys = Keys(page, head);
+            var target = blob.Slice(head * tokens * _spec.HeadDim, tokens * _spec.HeadDim);
+            for (var i = 0; i < _spec.HeadDim; i++)
+            {
+                for (var token = 0; token < tokens; token++)
+                {
+                    target[(token * _spec.HeadDim) + i] = keys[(i * Page) + token];
+                }
+            }
 
-    /// <summary>Values of a page and head, <c>[64, headDim]</c>.</summary>
-    public float* Values(int page, int head) => Keys(page, head) + (Page * _spec.HeadDim);
+            new ReadOnlySpan<float>(Values(page, head), target.Length).CopyTo(blob[((_spec.KeyValueHeads + head) * target.Length)..]);
+        }
+    }
+
+    /// <summary>The inverse of <see cref="ReadPage"/>.</summary>
+    public void WritePage(int page, int tokens, ReadOnlySpan<float> blob)
+    {
+        CheckLength(tokens, blob.Length);
+        for (var head = 0; head < _spec.KeyValueHeads; head++)
+        {
+            var keys = Keys(page, head);
+            var source = blob.Slice(head * tokens * _spec.HeadDim, tokens * _spec.HeadDim);
+            for (var i = 0; i < _spec.HeadDim; i++)
+            {
+                for (var token = 0; token < tokens; token++)
+                {
+                    keys[(i * Page) + token] = source[(token * _spec.HeadDim) + i];
+                }
+            }
+
+            blob.Slice((_spec.KeyValueHeads + head) * source.Length, source.Length).CopyTo(new Span<float>(Values(page, head), source.Length));
+        }
+    }
 
     public void Run(Worker worker, StepContext step)
     {
@@ -85,6 +113,22 @@ internal sealed unsafe class SoftmaxMixer : IMixer
         _input.Dispose();
         _output.Dispose();
         _pages?.Dispose();
+    }
+
+    /// <summary>Keys of a page and head, <c>[headDim, 64]</c>.</summary>
+    private float* Keys(int page, int head) =>
+        (_pages ?? throw new InvalidOperationException("The layer has no pages yet.")).Pointer
+        + ((((long)page * _spec.KeyValueHeads) + head) * 2 * Page * _spec.HeadDim);
+
+    /// <summary>Values of a page and head, <c>[64, headDim]</c>.</summary>
+    private float* Values(int page, int head) => Keys(page, head) + (Page * _spec.HeadDim);
+
+    private void CheckLength(int tokens, int floats)
+    {
+        if (floats != tokens * 2 * KeyWidth)
+        {
+            throw new ArgumentException($"{tokens} tokens of keys and values are {tokens * 2 * KeyWidth} floats, not {floats}.", nameof(floats));
+        }
     }
 
     private void RotateAndKeep(Worker worker, StepContext step)

@@ -1,0 +1,37 @@
+using Loire.Engine.State;
+
+namespace Loire.Engine.Backends;
+
+/// <summary>What computes steps and holds the memory of slots and pages.</summary>
+/// <remarks>
+/// <see cref="Run"/> and <see cref="Logits"/> are the stepping thread's. State is read and written by any thread, as long as
+/// no step runs that slot, or writes those tokens of that page, at the time: the caller sees to it.
+/// </remarks>
+internal interface IBackend : IDisposable
+{
+    int VocabularySize { get; }
+
+    StateShape State { get; }
+
+    int Slots { get; }
+
+    int Pages { get; }
+
+    void Run(StepBatch batch);
+
+    /// <summary>Logits of the last step, by the order of its logits rows.</summary>
+    ReadOnlySpan<float> Logits(int index);
+
+    /// <summary>The state before any token.</summary>
+    void ClearState(int slot);
+
+    /// <summary>Reads a layer's recurrent state in the canonical layout.</summary>
+    void ReadRecurrent(int layer, int slot, Span<byte> blob);
+
+    void WriteRecurrent(int layer, int slot, ReadOnlySpan<byte> blob);
+
+    /// <summary>Reads the first <paramref name="tokens"/> keys and values of a page in the canonical layout.</summary>
+    void ReadKeyValues(int layer, int page, int tokens, Span<byte> blob);
+
+    void WriteKeyValues(int layer, int page, int tokens, ReadOnlySpan<byte> blob);
+}

@@ -1,0 +1,567 @@
+using System.Threading.Channels;
+using Loire.Engine.Backends;
+using Loire.Engine.Scheduling;
+using Loire.Engine.State;
+
+namespace Loire.Engine.Replica;
+
+/// <summary>Admission, steps, sampling and release: everything that one thread does for a replica.</summary>
+/// <remarks>
+/// <para>One turn of the loop: (1) run what other threads have asked; (2) end cancelled sequences; (3) admit waiting ones;
+/// (4) plan and run a step; (5) sample and hand out tokens. Only the stepping thread calls what is not marked otherwise.</para>
+/// <para>When pages run out in the middle of a sequence, resident states go first, then the youngest sequence starts over
+/// from its tokens: the oldest always gets on.</para>
+/// </remarks>
+internal sealed class StepLoop : IDisposable
+{
+    private readonly IBackend _backend;
+    private readonly SlotPool _slots;
+    private readonly PagePool _pages;
+    private readonly StepScheduler _scheduler;
+    private readonly StepBatch _batch;
+    private readonly LinkedList<Sequence> _waiting = [];
+    private readonly List<Sequence> _running = []; // in order of admission; restoring ones included
+    private readonly List<Sequence> _planned = [];
+    private readonly List<Sequence> _inStep = [];
+    private readonly Candidate[] _candidates;
+    private readonly int[] _counts;
+    private readonly TokenBytes? _tokenBytes;
+    private readonly Channel<Action> _asked;
+    private readonly ManualResetEventSlim _wake = new();
+    private readonly Lock _loadGate = new();
+    private ReplicaLoad _load;
+    private int _unreleased;
+    private long _steps;
+    private long _promptTokens;
+    private long _generatedTokens;
+    private volatile bool _stopping;
+
+    /// <param name="backend">Computes; used by this loop alone, and disposed by its owner.</param>
+    /// <param name="options">Sizes.</param>
+    /// <param name="tokenBytes">Needed for stop texts.</param>
+    public StepLoop(IBackend backend, EngineOptions options, TokenBytes? tokenBytes)
+    {
+        _backend = backend;
+        _tokenBytes = tokenBytes;
+        _slots = new SlotPool(backend.Slots);
+        _pages = new PagePool(backend.Pages);
+        _scheduler = new StepScheduler(options.MaxTokensPerStep, options.MaxPromptTokensBesideDecode);
+        _batch = new StepBatch(options.MaxTokensPerStep, backend.Slots, Math.Min(backend.Slots, options.MaxTokensPerStep));
+        _candidates = new Candidate[backend.Slots];
+        _counts = new int[backend.Slots];
+        _asked = Channel.CreateBounded<Action>(new BoundedChannelOptions((2 * options.MaxWaiting) + (8 * backend.Slots)) { SingleReader = true });
+    }
+
+    public ResidentStates Residents { get; } = new();
+
+    /// <summary>Any thread. A little behind while a step runs.</summary>
+    public ReplicaLoad Load
+    {
+        get
+        {
+            lock (_loadGate)
+            {
+                return _load;
+            }
+        }
+    }
+
+    /// <summary>Any thread: looks at the sequences again.</summary>
+    public void Wake() => _wake.Set();
+
+    /// <summary>Any thread: runs an action between two steps. Waits while too many are queued. False: the loop has stopped.</summary>
+    public bool Ask(Action action)
+    {
+        var spin = default(SpinWait);
+        while (!_asked.Writer.TryWrite(action))
+        {
+            if (_stopping)
+            {
+                return false;
+            }
+
+            spin.SpinOnce();
+        }
+
+        Wake();
+        return true;
+    }
+
+    /// <summary>Any thread: the same, with an answer.</summary>
+    public Task<T> AskAsync<T>(Func<T> question, CancellationToken cancellationToken)
+    {
+        var answer = new TaskCompletionSource<T>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var asked = Ask(() =>
+        {
+            if (cancellationToken.IsCancellationRequested)
+            {
+                answer.TrySetCanceled(cancellationToken);
+                return;
+            }
+
+            try
+            {
+                answer.TrySetResult(question());
+            }
+            catch (Exception failure) when (failure is InvalidOperationException or ArgumentException)
+            {
+                answer.TrySetException(failure);
+            }
+        });
+        return asked ? answer.Task : Task.FromException<T>(Stopped());
+    }
+
+    /// <summary>The stepping thread's whole life.</summary>
+    public void Run()
+    {
+        while (!_stopping)
+        {
+            _wake.Reset();
+            if (!TurnOnce() && !_stopping)
+            {
+                _wake.Wait();
+            }
+        }
+
+        End();
+    }
+
+    /// <summary>One turn of the loop. False: there was nothing to compute.</summary>
+    public bool TurnOnce()
+    {
+        while (_asked.Reader.TryRead(out var action))
+        {
+            action();
+        }
+
+        EndCancelled();
+        Admit();
+        var computed = Step();
+        PublishLoad();
+        return computed;
+    }
+
+    public void Stop()
+    {
+        _stopping = true;
+        Wake();
+    }
+
+    public void Enqueue(Sequence sequence)
+    {
+        _unreleased++;
+        _waiting.AddLast(sequence);
+    }
+
+    public StateSnapshot Snapshot(Sequence sequence, int fromPage)
+    {
+        if (sequence.Place is not { } place || sequence.Phase is SequencePhase.Restoring)
+        {
+            throw new InvalidOperationException("The sequence has no state on the device now.");
+        }
+
+        var snapshot = new BackendStateSnapshot(_backend, place, sequence.Computed, fromPage, pages => _ = Ask(() => _pages.Release(pages)));
+        _pages.Hold(snapshot.Held);
+        return snapshot;
+    }
+
+    /// <returns>True.</returns>
+    public bool Release(Sequence sequence, string? residentKey)
+    {
+        if (sequence.Phase is SequencePhase.Released)
+        {
+            return true;
+        }
+
+        if (sequence.Phase is SequencePhase.Restoring)
+        {
+            // The restore writes into the place: it is freed when the reader of the blobs comes back.
+            sequence.ReleaseWhenRestored = true;
+            return true;
+        }
+
+        if (sequence.Phase is not SequencePhase.Ended)
+        {
+            End(sequence, SequenceEnd.Cancelled);
+        }
+
+        sequence.Phase = SequencePhase.Released;
+        _unreleased--;
+        if (sequence.Place is { } place)
+        {
+            sequence.Place = null;
+            if (residentKey is null || sequence.Computed == 0 || !Residents.TryAdd(residentKey, place, sequence.Computed))
+            {
+                Free(place);
+            }
+        }
+
+        return true;
+    }
+
+    public bool ReleaseResident(string key)
+    {
+        if (!Residents.TryTake(key, out var resident))
+        {
+            return false;
+        }
+
+        Free(resident.Place);
+        return true;
+    }
+
+    /// <summary>Proves that nothing is lost: every slot and page belongs to a sequence, a resident or nobody.</summary>
+    public void Audit()
+    {
+        _slots.Audit();
+        _pages.Audit();
+        var used = _slots.Count - _slots.Free;
+        if (_unreleased == 0 && used != Residents.Count)
+        {
+            throw new InvalidOperationException($"{used} slots are leased, {Residents.Count} states are resident and no sequence is left.");
+        }
+    }
+
+    public void Dispose() => _wake.Dispose();
+
+    private void EndCancelled()
+    {
+        for (var node = _waiting.First; node is not null;)
+        {
+            var next = node.Next;
+            if (node.Value.IsCancelled)
+            {
+                _waiting.Remove(node);
+                node.Value.MarkEnded(SequenceEnd.Cancelled);
+            }
+
+            node = next;
+        }
+
+        for (var i = _running.Count - 1; i >= 0; i--)
+        {
+            if (_running[i] is { IsCancelled: true, Phase: SequencePhase.Running } sequence)
+            {
+                End(sequence, SequenceEnd.Cancelled);
+            }
+        }
+    }
+
+    private void Admit()
+    {
+        while (_waiting.First is { } node && TryPlace(node.Value))
+        {
+            _waiting.RemoveFirst();
+            _running.Add(node.Value);
+        }
+    }
+
+    /// <summary>Finds slot and pages for the known tokens of a sequence and begins to restore its state. False: no room yet.</summary>
+    private bool TryPlace(Sequence sequence)
+    {
+        if (_running.Count == _slots.Count)
+        {
+            return false;
+        }
+
+        var needed = Math.Min(sequence.Count + 1, sequence.MaxTokens);
+        if (sequence.Request.ResidentKey is { } key && sequence.Count == sequence.Request.Tokens.Length && Residents.TryTake(key, out var resident))
+        {
+            if (resident.TokenCount < sequence.Count && TryGrow(resident.Place.Pages, needed, null))
+            {
+                sequence.Place = resident.Place;
+                sequence.Computed = resident.TokenCount;
+                Begin(sequence, new SequenceStart(resident.TokenCount, FromDevice: true, Warning: null));
+                return true;
+            }
+
+            Free(resident.Place);
+        }
+
+        if (!TryLeaseSlot(out var slot))
+        {
+            return false;
+        }
+
+        var pages = new List<int>(PagePool.PagesFor(sequence.MaxTokens));
+        if (!TryGrow(pages, needed, null))
+        {
+            _slots.Release(slot);
+            return false;
+        }
+
+        sequence.Place = new StatePlace(slot, pages);
+        sequence.Computed = 0;
+        if (sequence.Request.Restore is { } restore && sequence.Count == sequence.Request.Tokens.Length)
+        {
+            sequence.Phase = SequencePhase.Restoring;
+            _ = RestoreAsync(sequence, restore, new BackendStateTarget(_backend, sequence.Place, restore.TokenCount));
+            return true;
+        }
+
+        _backend.ClearState(slot);
+        Begin(sequence, new SequenceStart(0, FromDevice: false, Warning: null));
+        return true;
+    }
+
+    private static void Begin(Sequence sequence, SequenceStart start)
+    {
+        sequence.Phase = SequencePhase.Running;
+        sequence.MarkStarted(start);
+    }
+
+    private async Task RestoreAsync(Sequence sequence, StateRestore restore, StateTarget target)
+    {
+        Exception? failure = null;
+        try
+        {
+            await Task.Run(() => restore.ReadAsync(target, CancellationToken.None).AsTask());
+        }
+        catch (Exception caught)
+        {
+            failure = caught; // handed to the sequence, whose reader decides
+        }
+
+        _ = Ask(() => Restored(sequence, restore, failure));
+    }
+
+    private void Restored(Sequence sequence, StateRestore restore, Exception? failure)
+    {
+        sequence.Phase = SequencePhase.Running;
+        if (sequence.ReleaseWhenRestored)
+        {
+            Release(sequence, residentKey: null);
+            return;
+        }
+
+        switch (failure)
+        {
+            case null:
+                sequence.Computed = restore.TokenCount;
+                Begin(sequence, new SequenceStart(restore.TokenCount, FromDevice: false, Warning: null));
+                break;
+            case StateRefusedException refused:
+                _backend.ClearState(sequence.Place!.Slot); // a restoring sequence has its place
+                Begin(sequence, new SequenceStart(0, FromDevice: false, refused.Message));
+                break;
+            default:
+                _running.Remove(sequence);
+                sequence.MarkFailed(failure);
+                break;
+        }
+    }
+
+    private bool Step()
+    {
+        for (var i = 0; i < _running.Count; i++)
+        {
+            var sequence = _running[i];
+            var left = sequence.Count - sequence.Computed;
+            _candidates[i] = new Candidate(left, left == 1, sequence.Phase is not SequencePhase.Running || sequence.IsReaderBehind());
+        }
+
+        _planned.Clear();
+        _planned.AddRange(_running);
+        if (_scheduler.Plan(_candidates.AsSpan(0, _running.Count), _counts) == 0)
+        {
+            return false;
+        }
+
+        FillBatch();
+        if (_batch.RowCount == 0)
+        {
+            return true; // everything planned had to start over: plan again
+        }
+
+        _backend.Run(_batch);
+        _steps++;
+        Sample();
+        return true;
+    }
+
+    private void FillBatch()
+    {
+        _batch.Clear();
+        _inStep.Clear();
+        for (var i = 0; i < _planned.Count; i++)
+        {
+            var sequence = _planned[i];
+            if (_counts[i] == 0 || sequence.Place is not { } place || !TryGrow(place.Pages, sequence.Computed + _counts[i], sequence))
+            {
+                continue; // left out, or it had to start over
+            }
+
+            var reachesEnd = sequence.Computed + _counts[i] == sequence.Count;
+            _batch.Add(place.Slot, place.Pages, sequence.Computed, sequence.Next(_counts[i]), reachesEnd ? LogitsWanted.Last : LogitsWanted.None);
+            _inStep.Add(sequence);
+        }
+    }
+
+    private void Sample()
+    {
+        var logits = 0;
+        for (var i = 0; i < _inStep.Count; i++)
+        {
+            var sequence = _inStep[i];
+            var rows = _batch.Sequences[i].RowCount;
+            sequence.Computed += rows;
+            if (sequence.Computed < sequence.Count)
+            {
+                _promptTokens += rows;
+                continue;
+            }
+
+            _promptTokens += rows - 1;
+            Sample(sequence, _backend.Logits(logits++));
+        }
+    }
+
+    private void Sample(Sequence sequence, ReadOnlySpan<float> logits)
+    {
+        Sampling.TokenLogProb sampled;
+        try
+        {
+            sampled = sequence.Sampler.Sample(logits, sequence.Count);
+        }
+        catch (InvalidOperationException notANumber)
+        {
+            _running.Remove(sequence);
+            sequence.MarkFailed(notANumber);
+            return;
+        }
+
+        sequence.Sampler.Observe(sampled.Token);
+        sequence.Append(sampled.Token, sampled.LogProb, sequence.Sampler.Alternatives);
+        _generatedTokens++;
+        if (Contains(sequence.Request.EndTokens, sampled.Token))
+        {
+            End(sequence, SequenceEnd.EndToken);
+        }
+        else if (sequence.Stops is { } stops && stops.Push(_tokenBytes!(sampled.Token)))
+        {
+            End(sequence, SequenceEnd.StopText);
+        }
+        else if (sequence.Count == sequence.MaxTokens)
+        {
+            End(sequence, SequenceEnd.Length);
+        }
+    }
+
+    private void End(Sequence sequence, SequenceEnd end)
+    {
+        _running.Remove(sequence);
+        _waiting.Remove(sequence);
+        sequence.MarkEnded(end);
+    }
+
+    private bool TryLeaseSlot(out int slot)
+    {
+        while (!_slots.TryLease(out slot))
+        {
+            if (!TryEvict())
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    /// <param name="pages">Page table to grow.</param>
+    /// <param name="tokens">Tokens that it must hold.</param>
+    /// <param name="forRunning">The running sequence that must grow: others may start over for it. Null: nobody gives way but residents.</param>
+    private bool TryGrow(List<int> pages, int tokens, Sequence? forRunning)
+    {
+        while (!_pages.TryGrow(pages, tokens))
+        {
+            if (!TryEvict() && (forRunning is null || !TryPreempt(forRunning)))
+            {
+                return false;
+            }
+        }
+
+        return true;
+    }
+
+    private bool TryEvict()
+    {
+        if (!Residents.TryTakeOldest(out var oldest))
+        {
+            return false;
+        }
+
+        Free(oldest.Place);
+        return true;
+    }
+
+    /// <summary>Makes the youngest running sequence start over. False when that is the one that asks: it starts over itself.</summary>
+    private bool TryPreempt(Sequence asking)
+    {
+        for (var i = _running.Count - 1; i >= 0; i--)
+        {
+            var youngest = _running[i];
+            if (youngest.Phase is not SequencePhase.Running || _inStep.Contains(youngest))
+            {
+                continue;
+            }
+
+            _running.RemoveAt(i);
+            Free(youngest.Place!); // running sequences have their place
+            youngest.Place = null;
+            youngest.Computed = 0;
+            youngest.Phase = SequencePhase.Waiting;
+            _waiting.AddFirst(youngest);
+            return youngest != asking;
+        }
+
+        return false;
+    }
+
+    private void Free(StatePlace place)
+    {
+        _slots.Release(place.Slot);
+        _pages.Release(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(place.Pages));
+        place.Pages.Clear();
+    }
+
+    private void PublishLoad()
+    {
+        lock (_loadGate)
+        {
+            _load = new ReplicaLoad(
+                _slots.Count - _slots.Free, _pages.Count - _pages.Free, _running.Count, _waiting.Count, Residents.Count, _steps, _promptTokens, _generatedTokens);
+        }
+    }
+
+    private void End()
+    {
+        _asked.Writer.TryComplete();
+        while (_asked.Reader.TryRead(out var action))
+        {
+            action();
+        }
+
+        foreach (var sequence in _waiting.Concat(_running).ToArray())
+        {
+            sequence.MarkFailed(Stopped());
+        }
+    }
+
+    private static ObjectDisposedException Stopped() => new(nameof(IReplicaEngine), "The replica has stopped.");
+
+    private static bool Contains(IReadOnlyList<int> tokens, int token)
+    {
+        for (var i = 0; i < tokens.Count; i++)
+        {
+            if (tokens[i] == token)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+}
+
+/// <summary>The bytes that a token stands for.</summary>
+internal delegate ReadOnlySpan<byte> TokenBytes(int token);
