@@ -1,3 +1,4 @@
+using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
@@ -9,6 +10,9 @@ namespace Loire.Engine.Sampling;
 internal static class LogitVectors
 {
     public const int Lanes = 16;
+
+    /// <summary>Sums are formed in fp32 over so many values, lane by lane, and go on in double: exact enough for any vocabulary.</summary>
+    public const int SumBlock = 64 * Lanes;
 
     /// <summary>The first index of the greatest value; −1 when one is NaN.</summary>
     public static int IndexOfMax(ReadOnlySpan<float> values, out float max, out bool hasNaN)
@@ -54,11 +58,10 @@ internal static class LogitVectors
         var i = 0;
         while (i <= from.Length - Lanes)
         {
-            // Sixteen fp32 sums of at most 64 terms each, then on in double: exact enough for any vocabulary.
             var partial = Vector512<float>.Zero;
-            for (var end = Math.Min(from.Length, i + (64 * Lanes)); i <= end - Lanes; i += Lanes)
+            for (var end = Math.Min(from.Length, i + SumBlock); i <= end - Lanes; i += Lanes)
             {
-                var value = Exponential(Vector512.LoadUnsafe(ref source, (nuint)i), max, scale);
+                var value = Exponential.Of((Vector512.LoadUnsafe(ref source, (nuint)i) - Vector512.Create(max)) * scale);
                 value.StoreUnsafe(ref target, (nuint)i);
                 partial += value;
             }
@@ -71,7 +74,7 @@ internal static class LogitVectors
             Span<float> rest = stackalloc float[Lanes];
             rest.Fill(float.NegativeInfinity);
             from[i..].CopyTo(rest);
-            var value = Exponential(Vector512.Create<float>(rest), max, scale);
+            var value = Exponential.Of((Vector512.Create<float>(rest) - Vector512.Create(max)) * scale);
             value.CopyTo(rest);
             rest[..(from.Length - i)].CopyTo(to[i..]);
             sum += Sum(value);
@@ -90,7 +93,7 @@ internal static class LogitVectors
         while (i <= values.Length - Lanes)
         {
             var partial = Vector512<float>.Zero;
-            for (var end = Math.Min(values.Length, i + (64 * Lanes)); i <= end - Lanes; i += Lanes)
+            for (var end = Math.Min(values.Length, i + SumBlock); i <= end - Lanes; i += Lanes)
             {
                 var value = Vector512.LoadUnsafe(ref start, (nuint)i);
                 partial += value & Vector512.GreaterThan(value, limit);
@@ -127,6 +130,24 @@ internal static class LogitVectors
         return count;
     }
 
+    /// <summary>Sets to 0 what is below the threshold.</summary>
+    public static void ZeroBelow(Span<float> values, float threshold)
+    {
+        ref var start = ref MemoryMarshal.GetReference(values);
+        var limit = Vector512.Create(threshold);
+        var i = 0;
+        for (; i <= values.Length - Lanes; i += Lanes)
+        {
+            var value = Vector512.LoadUnsafe(ref start, (nuint)i);
+            (value & Vector512.GreaterThanOrEqual(value, limit)).StoreUnsafe(ref start, (nuint)i);
+        }
+
+        for (; i < values.Length; i++)
+        {
+            values[i] = values[i] >= threshold ? values[i] : 0;
+        }
+    }
+
     /// <summary>Writes the indices and values that are at least the threshold, in order.</summary>
     /// <returns>How many.</returns>
     public static int GatherFrom(ReadOnlySpan<float> values, float threshold, Span<int> indices, Span<float> gathered)
@@ -140,7 +161,7 @@ internal static class LogitVectors
             var mask = Vector512.GreaterThanOrEqual(Vector512.LoadUnsafe(ref start, (nuint)i), limit).ExtractMostSignificantBits();
             for (; mask != 0; mask &= mask - 1)
             {
-                count = Append(i + System.Numerics.BitOperations.TrailingZeroCount(mask), values, indices, gathered, count);
+                count = Append(i + BitOperations.TrailingZeroCount(mask), values, indices, gathered, count);
             }
         }
 
@@ -152,13 +173,34 @@ internal static class LogitVectors
         return count;
     }
 
-    /// <remarks>The greatest weight is 1 by definition; the approximation gives 1.0000001 on some machines.</remarks>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static Vector512<float> Exponential(Vector512<float> values, float max, float scale)
+    /// <summary>Copies the values from least to greatest, both included, in order. In place is allowed.</summary>
+    /// <returns>How many.</returns>
+    public static int GatherWithin(ReadOnlySpan<float> values, float least, float greatest, Span<float> gathered)
     {
-        var distance = values - Vector512.Create(max);
-        var weights = Vector512.Min(Vector512.Exp(distance * scale), Vector512<float>.One);
-        return Vector512.ConditionalSelect(Vector512.Equals(distance, Vector512<float>.Zero), Vector512<float>.One, weights);
+        ref var start = ref MemoryMarshal.GetReference(values);
+        var from = Vector512.Create(least);
+        var to = Vector512.Create(greatest);
+        var count = 0;
+        var i = 0;
+        for (; i <= values.Length - Lanes; i += Lanes)
+        {
+            var block = Vector512.LoadUnsafe(ref start, (nuint)i);
+            var mask = (Vector512.GreaterThanOrEqual(block, from) & Vector512.LessThanOrEqual(block, to)).ExtractMostSignificantBits();
+            for (; mask != 0; mask &= mask - 1)
+            {
+                gathered[count++] = values[i + BitOperations.TrailingZeroCount(mask)];
+            }
+        }
+
+        for (; i < values.Length; i++)
+        {
+            if (values[i] >= least && values[i] <= greatest)
+            {
+                gathered[count++] = values[i];
+            }
+        }
+
+        return count;
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

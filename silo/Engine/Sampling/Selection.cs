@@ -36,21 +36,31 @@ internal static class Selection
     /// <summary>The least weight of a nucleus: the smallest v for which the weights above v sum to less than the target.</summary>
     /// <param name="weights">From 0 to 1, one of them 1.</param>
     /// <param name="target">The sum that the nucleus has to reach.</param>
+    /// <param name="scratch">As long as the weights; overwritten.</param>
     /// <returns>0 when all weights are needed.</returns>
-    public static float NucleusFloor(ReadOnlySpan<float> weights, double target)
+    public static float NucleusFloor(ReadOnlySpan<float> weights, double target, Span<float> scratch)
     {
-        if (LogitVectors.SumAbove(weights, 0) < target)
+        const int passesPerNarrowing = 4;
+        if (!TryBracket(weights, target, out var low, out var high))
         {
             return 0;
         }
 
         // Positive floats order as their bits do. Invariant: sum above low ≥ target > sum above high.
-        var low = 0;
-        var high = BitConverter.SingleToInt32Bits(1f);
-        while (high - low > 1)
+        // Only weights between the two can still change a sum, so that from time to time only those are kept.
+        var uncertain = weights;
+        var certain = 0.0;
+        for (var pass = 0; high - low > 1; pass++)
         {
+            if (pass % passesPerNarrowing == 0)
+            {
+                var (least, greatest) = (BitConverter.Int32BitsToSingle(low + 1), BitConverter.Int32BitsToSingle(high));
+                certain += LogitVectors.SumAbove(uncertain, greatest);
+                uncertain = scratch[..LogitVectors.GatherWithin(uncertain, least, greatest, scratch)];
+            }
+
             var middle = low + ((high - low) / 2);
-            if (LogitVectors.SumAbove(weights, BitConverter.Int32BitsToSingle(middle)) < target)
+            if (certain + LogitVectors.SumAbove(uncertain, BitConverter.Int32BitsToSingle(middle)) < target)
             {
                 high = middle;
             }
@@ -61,6 +71,27 @@ internal static class Selection
         }
 
         return BitConverter.Int32BitsToSingle(high);
+    }
+
+    /// <summary>Finds in few passes between which bits the floor lies.</summary>
+    /// <returns>False when all weights together do not reach the target.</returns>
+    private static bool TryBracket(ReadOnlySpan<float> weights, double target, out int low, out int high)
+    {
+        const float step = 1f / 16;
+        high = BitConverter.SingleToInt32Bits(1f);
+        for (var bound = step; bound > 1e-9f; bound *= step)
+        {
+            low = BitConverter.SingleToInt32Bits(bound);
+            if (LogitVectors.SumAbove(weights, bound) >= target)
+            {
+                return true;
+            }
+
+            high = low;
+        }
+
+        low = 0;
+        return LogitVectors.SumAbove(weights, 0) >= target;
     }
 
     /// <summary>Drops what is below the threshold, in place.</summary>

@@ -4,132 +4,95 @@ namespace Loire.Engine.Sampling;
 /// <remarks>In the order of tokens and not of weights, so that rounding that swaps two near-equal tokens does not change which one is drawn.</remarks>
 internal sealed class TokenDraw(SamplingSettings settings)
 {
-    private const int Block = 1024;
-
     /// <param name="logits">With penalties and bias; no NaN.</param>
     /// <param name="max">Their greatest, finite.</param>
     /// <param name="position">Of the token that is drawn.</param>
     /// <param name="workspace">Overwritten, but for its logits.</param>
     public int Pick(ReadOnlySpan<float> logits, float max, long position, Workspace workspace)
     {
-        const float steepest = 1e30f; // a temperature so low that its inverse is infinite would make 0 · ∞
-        var scale = Math.Min(1 / settings.Temperature, steepest);
         var uniform = CounterRandom.Uniform(settings.Seed, (ulong)position);
-        var filtersTopK = settings.TopK > 0 && settings.TopK < logits.Length;
-        if (!filtersTopK && settings is { TopP: >= 1, MinP: <= 0 })
+        if (settings.TopK <= 0 || settings.TopK >= logits.Length)
         {
-            var weights = workspace.Weights.AsSpan(0, logits.Length);
-            return FromAll(weights, uniform * LogitVectors.Exponentials(logits, max, scale, weights));
+            return Draw(logits, max, uniform, workspace.Weights.AsSpan(0, logits.Length), workspace.Chosen);
         }
 
-        var count = filtersTopK ? GatherTopK(logits, max, scale, workspace, out var total) : GatherHeavy(logits, max, scale, workspace, out total);
-        count = KeepNucleus(workspace, count, total);
-        count = Selection.Keep(workspace.Tokens, workspace.Chosen, count, settings.MinP);
-        return FromChosen(workspace.Tokens.AsSpan(0, count), workspace.Chosen.AsSpan(0, count), uniform);
-    }
-
-    private int GatherTopK(ReadOnlySpan<float> logits, float max, float scale, Workspace workspace, out double total)
-    {
         var count = Selection.GatherTop(logits, max, settings.TopK, workspace.Tokens, workspace.Chosen);
         var chosen = workspace.Chosen.AsSpan(0, count);
-        total = LogitVectors.Exponentials(chosen, max, scale, chosen);
-        return count;
+        return workspace.Tokens[Draw(chosen, max, uniform, chosen, workspace.Weights)];
     }
 
-    /// <summary>Gathers the tokens that top-p and min-p can keep, and perhaps some more.</summary>
-    private int GatherHeavy(ReadOnlySpan<float> logits, float max, float scale, Workspace workspace, out double total)
+    /// <param name="logits">Of the tokens that are left.</param>
+    /// <param name="max">The greatest of them.</param>
+    /// <param name="uniform">From 0 to below 1.</param>
+    /// <param name="weights">As long as the logits, and may be the same; overwritten.</param>
+    /// <param name="scratch">As long as the logits, and not the same; overwritten.</param>
+    /// <returns>An index of the logits.</returns>
+    private int Draw(ReadOnlySpan<float> logits, float max, double uniform, Span<float> weights, Span<float> scratch)
     {
-        var weights = workspace.Weights.AsSpan(0, logits.Length);
-        total = LogitVectors.Exponentials(logits, max, scale, weights);
-        var least = settings.MinP;
+        const float steepest = 1e30f; // a temperature so low that its inverse is infinite would make 0 · ∞
+        var total = LogitVectors.Exponentials(logits, max, Math.Min(1 / settings.Temperature, steepest), weights);
         if (settings.TopP < 1)
         {
-            least = Math.Max(least, NucleusBound(weights, settings.TopP * total));
+            KeepNucleus(weights, settings.TopP * total, scratch);
         }
 
-        return LogitVectors.GatherFrom(weights, Math.Max(least, float.Epsilon), workspace.Tokens, workspace.Chosen);
+        if (settings.MinP > 0)
+        {
+            LogitVectors.ZeroBelow(weights, settings.MinP);
+        }
+
+        return Walk(weights, uniform * LogitVectors.SumAbove(weights, 0));
     }
 
-    /// <summary>A weight at or above which lies all of the nucleus; found in few passes, so not the highest such weight.</summary>
-    private static float NucleusBound(ReadOnlySpan<float> weights, double target)
+    /// <summary>Keeps the heaviest until their weights reach the target, and sets the others to 0; among equals at the border, the first are kept.</summary>
+    private static void KeepNucleus(Span<float> weights, double target, Span<float> scratch)
     {
-        for (var bound = 1f / 16; bound > 1e-9f; bound /= 32)
-        {
-            if (LogitVectors.SumAbove(weights, bound) >= target)
-            {
-                return bound;
-            }
-        }
-
-        return 0;
-    }
-
-    /// <summary>Keeps the heaviest tokens until their weights reach the share of the total; among equals at the border, the lower ids.</summary>
-    private int KeepNucleus(Workspace workspace, int count, double total)
-    {
-        if (settings.TopP >= 1)
-        {
-            return count;
-        }
-
-        var target = settings.TopP * total;
-        var weights = workspace.Chosen.AsSpan(0, count);
-        var floor = Selection.NucleusFloor(weights, target);
+        var floor = Selection.NucleusFloor(weights, target, scratch);
         if (floor == 0)
         {
-            return count;
+            return;
         }
 
-        var mass = LogitVectors.SumAbove(weights, floor);
-        var room = Math.Max(1, (int)Math.Min(count, Math.Ceiling((target - mass) / floor)));
-        var kept = 0;
-        for (var i = 0; i < count; i++)
+        var missing = (target - LogitVectors.SumAbove(weights, floor)) / floor;
+        LogitVectors.ZeroBelow(weights, floor);
+        var rest = weights;
+        for (var at = rest.IndexOf(floor); at >= 0; at = rest.IndexOf(floor))
         {
-            var weight = weights[i];
-            if (weight > floor || (weight == floor && room-- > 0))
+            // One is always kept: the border lies in it.
+            missing--;
+            rest = rest[(at + 1)..];
+            if (missing <= 0)
             {
-                workspace.Tokens[kept] = workspace.Tokens[i];
-                workspace.Chosen[kept++] = weight;
+                rest.Replace(floor, 0);
+                return;
             }
         }
-
-        return kept;
     }
 
-    private static int FromChosen(ReadOnlySpan<int> tokens, ReadOnlySpan<float> weights, double uniform)
+    /// <summary>The first index at which the running sum passes the target: whole blocks first, then one by one.</summary>
+    private static int Walk(ReadOnlySpan<float> weights, double target)
     {
-        var total = 0.0;
-        foreach (var weight in weights)
-        {
-            total += weight;
-        }
-
-        return tokens[Walk(weights, uniform * total)];
-    }
-
-    /// <summary>Skips whole blocks, then walks through one.</summary>
-    private static int FromAll(ReadOnlySpan<float> weights, double target)
-    {
-        var start = 0;
         var lastHeavy = 0;
-        for (; start < weights.Length; start += Block)
+        for (var start = 0; start < weights.Length; start += LogitVectors.SumBlock)
         {
-            var block = weights.Slice(start, Math.Min(Block, weights.Length - start));
-            var mass = LogitVectors.SumAbove(block, 0);
+            var mass = LogitVectors.SumAbove(Block(weights, start), 0);
             if (mass > target)
             {
-                return start + Walk(block, target);
+                return start + WalkBlock(Block(weights, start), target);
             }
 
             lastHeavy = mass > 0 ? start : lastHeavy;
             target -= mass;
         }
 
-        return lastHeavy + Walk(weights.Slice(lastHeavy, Math.Min(Block, weights.Length - lastHeavy)), double.PositiveInfinity);
+        return lastHeavy + WalkBlock(Block(weights, lastHeavy), double.PositiveInfinity); // rounding kept the sum from passing
     }
 
-    /// <summary>The first index at which the running sum passes the target; the last with a weight, where rounding keeps it from doing so.</summary>
-    private static int Walk(ReadOnlySpan<float> weights, double target)
+    private static ReadOnlySpan<float> Block(ReadOnlySpan<float> weights, int start) =>
+        weights.Slice(start, Math.Min(LogitVectors.SumBlock, weights.Length - start));
+
+    /// <summary>As <see cref="Walk"/>; the last index with a weight, where rounding keeps the sum from passing.</summary>
+    private static int WalkBlock(ReadOnlySpan<float> weights, double target)
     {
         var sum = 0.0;
         var last = 0;
