@@ -96,8 +96,8 @@ internal sealed class ServerBench(ModelFolder model, int runs, CancellationToken
         return (fork.TotalMilliseconds, Stopwatch.GetElapsedTime(start).TotalMilliseconds);
     }
 
-    private Task BeginLongSessionAsync(ServerClient client) =>
-        client.ChatAsync(new ChatRequest { SessionId = "resumed", Messages = [Message.User(_prompts.TextOf(LongPrompt))], MaxTokens = 2 }, cancellationToken);
+    private async Task BeginLongSessionAsync(ServerClient client) =>
+        await client.ChatAsync(new ChatRequest { SessionId = "resumed", Messages = [Message.User(_prompts.TextOf(LongPrompt))], MaxTokens = 2 }, cancellationToken);
 
     /// <summary>Each time a fresh process, which reads the session's state from the store.</summary>
     private async Task<IReadOnlyList<Measurement>> ResumeAsync(IProgress<double> progress)
