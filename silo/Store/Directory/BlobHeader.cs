@@ -3,18 +3,18 @@ using System.Text;
 
 namespace Loire.Store;
 
-/// <summary>The first 96 bytes of a blob's file: whose they are, and what must follow.</summary>
+/// <summary>The first 104 bytes of a blob's file: whose they are, and what must follow.</summary>
 /// <remarks>
 /// Little-endian:
 /// <code>
 ///  0 magic "LOIREBLB"   8 version u16   10 kind u8   11 dtype length u8   12 dtype, 12 bytes of ASCII
 /// 24 layer i32         28 page i32      32 content length i64             40 content checksum, 16 bytes
-/// 56 address, 32 bytes 88 CRC of bytes 0 to 87: low half of their checksum, u64
+/// 56 address, 32 bytes 88 checksum of bytes 0 to 87, 16 bytes
 /// </code>
 /// </remarks>
 internal readonly record struct BlobHeader(BlobKind Kind, int Layer, int Page, Digest Address, long Length, Checksum Checksum, string DType)
 {
-    public const int ByteCount = 96;
+    public const int ByteCount = 104;
     public const int MaxDTypeLength = 12;
 
     private const ushort Version = 1;
@@ -37,7 +37,7 @@ internal readonly record struct BlobHeader(BlobKind Kind, int Layer, int Page, D
         BinaryPrimitives.WriteInt64LittleEndian(bytes[32..], Length);
         BinaryPrimitives.WriteUInt128LittleEndian(bytes[40..], Checksum.Value);
         Address.CopyTo(bytes[56..]);
-        BinaryPrimitives.WriteUInt64LittleEndian(bytes[Guarded..], Guard(bytes));
+        BinaryPrimitives.WriteUInt128LittleEndian(bytes[Guarded..], Checksum.Of(bytes[..Guarded]).Value);
     }
 
     /// <returns>What is wrong with the header, or null.</returns>
@@ -49,7 +49,7 @@ internal readonly record struct BlobHeader(BlobKind Kind, int Layer, int Page, D
             return "the file does not start with LOIREBLB";
         }
 
-        if (BinaryPrimitives.ReadUInt64LittleEndian(bytes[Guarded..]) != Guard(bytes))
+        if (BinaryPrimitives.ReadUInt128LittleEndian(bytes[Guarded..]) != Checksum.Of(bytes[..Guarded]).Value)
         {
             return "the header's own checksum does not hold";
         }
@@ -74,6 +74,4 @@ internal readonly record struct BlobHeader(BlobKind Kind, int Layer, int Page, D
             Encoding.ASCII.GetString(bytes.Slice(12, bytes[11])));
         return null;
     }
-
-    private static ulong Guard(ReadOnlySpan<byte> bytes) => (ulong)Checksum.Of(bytes[..Guarded]).Value;
 }

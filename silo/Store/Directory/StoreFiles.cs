@@ -247,8 +247,9 @@ internal sealed partial class StoreFiles : IDisposable
         {
             File.Move(temp, path, overwrite: true);
         }
-        catch (DirectoryNotFoundException)
+        catch (Exception missing) when (missing is DirectoryNotFoundException or FileNotFoundException)
         {
+            // Which of the two it is depends on whether another writer has made the directory since.
             var directory = Path.GetDirectoryName(path)!;
             Directory.CreateDirectory(directory);
             for (var at = directory; sync && at.Length > Paths.Root.Length; at = Path.GetDirectoryName(at)!)

@@ -15,7 +15,7 @@ internal static class StoreFormat
         try
         {
             Directory.CreateDirectory(paths.Root);
-            held = StoreLock.Acquire(paths.Lock, paths.Root);
+            held = StoreLock.Acquire(paths);
             CheckFormat(paths);
             foreach (var folder in paths.Folders)
             {
@@ -67,7 +67,7 @@ internal static class StoreFormat
 
     private static void RefuseForeign(StorePaths paths)
     {
-        var ours = new HashSet<string>(paths.Folders) { paths.Lock };
+        var ours = new HashSet<string>(paths.Folders) { paths.Lock, paths.Holder };
         if (Directory.EnumerateFileSystemEntries(paths.Root).FirstOrDefault(entry => !ours.Contains(entry) && !IsIncidental(entry)) is { } foreign)
         {
             throw new DamagedRecordException(

@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.Text;
 
 namespace Loire.Store;
 
@@ -12,33 +11,33 @@ internal sealed class StoreLock : IDisposable
     private StoreLock(FileStream file) => _file = file;
 
     /// <exception cref="StoreInUseException">Names the process that has it.</exception>
-    public static StoreLock Acquire(string path, string root)
+    public static StoreLock Acquire(StorePaths paths)
     {
+        FileStream file;
         try
         {
-            var file = new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-            file.SetLength(0);
-            file.Write(Encoding.ASCII.GetBytes(Environment.ProcessId.ToString(CultureInfo.InvariantCulture)));
-            file.Flush();
-            return new StoreLock(file);
+            file = new FileStream(paths.Lock, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         }
         catch (IOException failure) when (!StoreFiles.IsFull(failure))
         {
             throw new StoreInUseException(
-                $"The store '{root}' is open in process {Holder(path)}. Stop that process, share its store, or choose another directory.", failure);
+                $"The store '{paths.Root}' is open in process {Holder(paths)}. Stop that process, share its store, or choose another directory.",
+                failure);
         }
+
+        // Beside the lock and not in it: a locked file cannot be read.
+        File.WriteAllText(paths.Holder, Environment.ProcessId.ToString(CultureInfo.InvariantCulture));
+        return new StoreLock(file);
     }
 
     public void Dispose() => _file.Dispose();
 
-    private static string Holder(string path)
+    private static string Holder(StorePaths paths)
     {
         try
         {
-            using var reader = new StreamReader(new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete));
-            var text = new char[16];
-            var pid = new string(text, 0, reader.Read(text)).Trim();
-            return pid.Length > 0 ? pid : "(unknown)";
+            var text = File.ReadAllText(paths.Holder);
+            return text.Length is > 0 and <= 20 ? text : "(unknown)";
         }
         catch (IOException)
         {

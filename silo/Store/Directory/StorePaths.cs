@@ -5,7 +5,7 @@ namespace Loire.Store;
 /// <summary>Where each file of the store lies. Names of owners and sessions never become path parts; their digests do.</summary>
 /// <remarks>
 /// <code>
-/// store.json  store.lock  temp/  quarantine/
+/// store.json  store.lock  store.pid  temp/  quarantine/
 /// blobs/ab/abcd…            state, by address
 /// checkpoints/ab/abcd….json manifests, by address
 /// prefixes/ab/abcd…         empty: some checkpoint ends in the page after this page end
@@ -22,6 +22,8 @@ internal sealed class StorePaths(string root)
     public string Format => Path.Combine(Root, "store.json");
 
     public string Lock => Path.Combine(Root, "store.lock");
+
+    public string Holder => Path.Combine(Root, "store.pid");
 
     public string Temp => Path.Combine(Root, "temp");
 
