@@ -33,6 +33,9 @@ public sealed record SessionView
 
     /// <summary>Oldest first. Empty in lists.</summary>
     [Id(13)] public ImmutableArray<TurnView> History { get; init; } = [];
+
+    /// <summary>Address of the head's checkpoint; null when it has none.</summary>
+    [Id(14)] public string? Checkpoint { get; init; }
 }
 
 /// <summary>One committed turn.</summary>

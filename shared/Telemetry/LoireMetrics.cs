@@ -1,0 +1,26 @@
+using System.Diagnostics.Metrics;
+
+namespace Loire.Telemetry;
+
+/// <summary>Everything that Loire measures, on one meter called <see cref="MeterName"/>; a class for each concern. One a process.</summary>
+public sealed class LoireMetrics : IDisposable
+{
+    public const string MeterName = "Loire";
+
+    private readonly Meter _meter = new(MeterName);
+
+    public LoireMetrics()
+    {
+        Turns = new TurnMetrics(_meter);
+        Checkpoints = new CheckpointMetrics(_meter);
+        Steps = new StepMetrics(_meter);
+    }
+
+    public TurnMetrics Turns { get; }
+
+    public CheckpointMetrics Checkpoints { get; }
+
+    public StepMetrics Steps { get; }
+
+    public void Dispose() => _meter.Dispose();
+}

@@ -1,0 +1,42 @@
+using Loire.Silo.Links;
+using Loire.Silo.Models;
+using Loire.Silo.Replicas;
+using Loire.Silo.Sessions;
+using Loire.Store;
+using Loire.Telemetry;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Orleans.Hosting;
+using Orleans.Runtime;
+
+namespace Loire.Silo;
+
+/// <summary>Makes a process a silo that serves models.</summary>
+public static class SiloHosting
+{
+    /// <summary>Adds store, engine, grains, and what loads, sweeps and drains them. One silo a process.</summary>
+    /// <exception cref="System.ComponentModel.DataAnnotations.ValidationException">A setting is wrong; names it.</exception>
+    public static IHostApplicationBuilder AddLoireSilo(this IHostApplicationBuilder builder, SiloOptions options)
+    {
+        builder.UseOrleans(silo => silo.UseLocalhostClustering());
+        var services = builder.Services;
+        services.AddSingleton(options.Validated());
+        services.TryAddSingleton(TimeProvider.System);
+        services.TryAddSingleton<LoireMetrics>();
+        services.TryAddSingleton(_ => ModelCatalog.Open(options.ModelFolders));
+        services.TryAddSingleton<IReplicaEngineFactory, CpuEngineFactory>();
+        services.TryAddSingleton<ICheckpointStore>(provider => new DirectoryStore(
+            options.Store, provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<DirectoryStore>>()));
+        services.AddSingleton(provider => new TensorLinks(provider.GetRequiredService<ILocalSiloDetails>().SiloAddress.ToString()));
+        services.AddSingleton<ReplicaHost>();
+        services.AddSingleton<PartLoader>();
+        services.AddSingleton<TurnDrain>();
+        // After the actor runtime, so that they start after it and stop before it.
+        services.AddHostedService<ReplicaStarter>();
+        services.AddHostedService<StoreSweeper>();
+        services.AddHostedService<TurnDrainer>();
+        return builder;
+    }
+}

@@ -1,0 +1,30 @@
+using Loire.Contracts;
+using Loire.Engine.Replica;
+using Orleans;
+
+namespace Loire.Silo.Links;
+
+/// <summary>A set of experts of a replica on one device: loads them once and says where routed tokens go.</summary>
+[KeepAlive]
+internal sealed class ExpertShardGrain(PartLoader loader, TensorLinks links) : Grain, IExpertShardGrain
+{
+    private ShardPlan? _plan;
+    private TensorEndpoint? _endpoint;
+    private ICpuShard? _shard;
+
+    public async Task<TensorEndpoint> OpenAsync(ShardPlan plan)
+    {
+        if (_endpoint is null || _plan != plan)
+        {
+            _shard = await loader.LoadAsync(PartLoader.ReplicaOf(this.GetPrimaryKeyString()), plan);
+            _endpoint = links.Add($"shard:{this.GetPrimaryKeyString()}", _shard);
+            _plan = plan;
+        }
+
+        return _endpoint;
+    }
+
+    public Task<ShardView> GetAsync() => Task.FromResult(_shard is { } shard && _plan is { } plan
+        ? new ShardView(plan.Shard, plan.Device, shard.FirstExpert, shard.EndExpert, shard.WeightBytes)
+        : throw new ClusterException(FailureCode.NoCapacity, $"Expert shard '{this.GetPrimaryKeyString()}' is not loaded yet.", retryAfter: TimeSpan.FromSeconds(1)));
+}

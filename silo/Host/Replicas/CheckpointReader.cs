@@ -1,0 +1,153 @@
+using Loire.Engine.Replica;
+using Loire.Engine.State;
+using Loire.Store;
+using Loire.Telemetry;
+using Microsoft.Extensions.Logging;
+
+namespace Loire.Silo.Replicas;
+
+/// <summary>Reads stored states into the slots and pages that the engine reserves. What does not match its promise is refused and forgotten.</summary>
+internal sealed partial class CheckpointReader(ICheckpointStore store, LoireMetrics metrics, TimeProvider time, ILogger<CheckpointReader> logger)
+{
+    /// <summary>Bounds the memory of one read.</summary>
+    private const int BatchBytes = 4 << 20;
+
+    private const int BatchesAtOnce = 2;
+
+    /// <param name="address">Of the checkpoint.</param>
+    /// <param name="tokens">Tokens that it covers.</param>
+    /// <param name="prefix">Digests of the prompt; not changed before the sequence has started.</param>
+    /// <param name="found">The manifest, where it was read already.</param>
+    public RestoredState Open(Digest address, int tokens, PrefixDigests prefix, CheckpointManifest? found)
+    {
+        var restored = new RestoredState();
+        restored.Restore = new StateRestore(tokens, (target, cancellationToken) => ReadAsync(restored, address, prefix, found, target, cancellationToken));
+        return restored;
+    }
+
+    private async ValueTask ReadAsync(
+        RestoredState restored, Digest address, PrefixDigests prefix, CheckpointManifest? found, StateTarget target, CancellationToken cancellationToken)
+    {
+        var start = time.GetTimestamp();
+        try
+        {
+            var manifest = found ?? await store.GetCheckpointAsync(address, cancellationToken)
+                ?? throw new StateRefusedException($"Checkpoint {address} is no longer stored.");
+            manifest.RequireMatch(prefix, StateShape.DType);
+            var parts = Layout(manifest, target);
+            await Parallel.ForEachAsync(
+                Batches(parts),
+                new ParallelOptions { MaxDegreeOfParallelism = BatchesAtOnce, CancellationToken = cancellationToken },
+                (batch, token) => ReadBatchAsync(batch, target, token));
+            restored.Pages = [.. manifest.Blobs.Where(blob => blob.Kind == BlobKind.KeyValuePage)];
+            metrics.Checkpoints.Restored(time.GetElapsedTime(start).TotalMilliseconds);
+        }
+        catch (Exception fault) when (fault is StoreException or StateRefusedException)
+        {
+            await ForgetAsync(address, fault);
+            throw fault as StateRefusedException ?? new StateRefusedException(fault.Message, fault);
+        }
+    }
+
+    /// <summary>The blobs that the target needs, each with the length that its shape says.</summary>
+    private static List<BlobReference> Layout(CheckpointManifest manifest, StateTarget target)
+    {
+        if (manifest.TokenCount != target.TokenCount)
+        {
+            throw new StateRefusedException($"Checkpoint {manifest.Address} covers {manifest.TokenCount} tokens; {target.TokenCount} were promised.");
+        }
+
+        var listed = manifest.Blobs.ToDictionary(blob => (blob.Kind, blob.Layer, blob.Kind == BlobKind.KeyValuePage ? blob.Page : 0));
+        return
+        [
+            .. target.Shape.Recurrent.Select(layer => Require(BlobKind.RecurrentState, layer.Layer, 0, layer.Bytes)),
+            .. from layer in target.Shape.KeyValue
+               from page in Enumerable.Range(0, target.FullPages)
+               select Require(BlobKind.KeyValuePage, layer.Layer, page, layer.BytesPerToken * StateShape.PageTokens),
+            .. target.Shape.KeyValue
+                .Where(_ => target.TailTokens > 0)
+                .Select(layer => Require(BlobKind.KeyValueTail, layer.Layer, 0, layer.BytesPerToken * target.TailTokens)),
+        ];
+
+        BlobReference Require(BlobKind kind, int layer, int page, int length) =>
+            !listed.TryGetValue((kind, layer, page), out var blob)
+                ? throw new StateRefusedException($"Checkpoint {manifest.Address} lists no {kind} of layer {layer}, page {page}.")
+                : blob.Length != length
+                    ? throw new StateRefusedException($"Checkpoint {manifest.Address}: {kind} of layer {layer}, page {page} has {blob.Length} bytes; the model needs {length}.")
+                    : blob;
+    }
+
+    private static IEnumerable<List<BlobReference>> Batches(List<BlobReference> blobs)
+    {
+        var batch = new List<BlobReference>();
+        long bytes = 0;
+        foreach (var blob in blobs)
+        {
+            if (batch.Count > 0 && bytes + blob.Length > BatchBytes)
+            {
+                yield return batch;
+                (batch, bytes) = ([], 0);
+            }
+
+            batch.Add(blob);
+            bytes += blob.Length;
+        }
+
+        if (batch.Count > 0)
+        {
+            yield return batch;
+        }
+    }
+
+    private async ValueTask ReadBatchAsync(List<BlobReference> batch, StateTarget target, CancellationToken cancellationToken)
+    {
+        using var buffer = new BlobBuffer((int)batch.Sum(blob => blob.Length));
+        var destinations = batch.ConvertAll(blob => new BlobDestination(blob, buffer.Take((int)blob.Length)));
+        await store.ReadBlobsAsync(destinations, cancellationToken);
+        foreach (var (blob, content) in destinations)
+        {
+            switch (blob.Kind)
+            {
+                case BlobKind.RecurrentState:
+                    target.WriteRecurrent(blob.Layer, content.Span);
+                    break;
+                case BlobKind.KeyValuePage:
+                    target.WritePage(blob.Layer, blob.Page, content.Span);
+                    break;
+                default:
+                    target.WriteTail(blob.Layer, content.Span);
+                    break;
+            }
+        }
+    }
+
+    /// <summary>So that no lookup finds it again before it is written anew.</summary>
+    private async ValueTask ForgetAsync(Digest address, Exception fault)
+    {
+        metrics.Checkpoints.Refused();
+        LogRefused(address, fault.Message);
+        try
+        {
+            await store.DiscardCheckpointAsync(address, CancellationToken.None);
+        }
+        catch (StoreException second)
+        {
+            LogNotForgotten(address, second.Message);
+        }
+    }
+
+    [LoggerMessage(LogLevel.Warning, "State {Checkpoint} is computed anew: {Fault}")]
+    private partial void LogRefused(Digest checkpoint, string fault);
+
+    [LoggerMessage(LogLevel.Warning, "State {Checkpoint} was refused and could not be discarded: {Fault}")]
+    private partial void LogNotForgotten(Digest checkpoint, string fault);
+}
+
+/// <summary>A state on its way from the store: what the engine calls, and what is known once it has been read.</summary>
+internal sealed class RestoredState
+{
+    public StateRestore? Restore { get; set; }
+
+    /// <summary>All full pages of the state, as the store has them; empty until it has been read.</summary>
+    public IReadOnlyList<BlobReference> Pages { get; set; } = [];
+}

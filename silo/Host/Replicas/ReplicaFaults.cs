@@ -1,0 +1,22 @@
+using Loire.Contracts;
+using Loire.Engine.Replica;
+using Loire.Store;
+
+namespace Loire.Silo.Replicas;
+
+/// <summary>What callers of a replica are told when something fails.</summary>
+internal static class ReplicaFaults
+{
+    public static ClusterException Of(Exception fault, string replica, ReplicaTurn turn) => fault switch
+    {
+        ClusterException known => known,
+        EngineBusyException => new ClusterException(FailureCode.NoCapacity, fault.Message, retryAfter: TimeSpan.FromSeconds(1), inner: fault),
+        StoreException => OfStore(fault, turn.Session),
+        ArgumentException => new ClusterException(FailureCode.InvalidRequest, fault.Message, (fault as ArgumentException)?.ParamName, inner: fault),
+        _ => new ClusterException(
+            FailureCode.Internal, $"Replica '{replica}' failed in turn '{turn.TurnId}' of session '{turn.Session}': {fault.Message}", inner: fault),
+    };
+
+    public static ClusterException OfStore(Exception fault, string session) => new(
+        FailureCode.StoreUnavailable, $"Session '{session}' could not be stored; its last committed turn stands. {fault.Message}", inner: fault);
+}

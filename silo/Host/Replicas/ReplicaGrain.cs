@@ -1,0 +1,130 @@
+using System.Collections.Immutable;
+using System.Runtime.CompilerServices;
+using Loire.Contracts;
+using Loire.Silo.Links;
+using Loire.Store;
+using Microsoft.Extensions.Logging;
+using Orleans;
+using Orleans.Runtime;
+
+namespace Loire.Silo.Replicas;
+
+/// <summary>One running copy of a model: has its parts opened and joined, and hands turns to its engine.</summary>
+/// <remarks>
+/// Loading begins with the activation and is awaited by whoever needs the engine; <see cref="GetAsync"/> never waits for it.
+/// An attempt that failed is made again by the next call that needs the engine.
+/// </remarks>
+[KeepAlive]
+internal sealed partial class ReplicaGrain(
+    ReplicaHost replicas, TensorLinks links, SiloOptions options, TimeProvider time, ILogger<ReplicaGrain> logger) : Grain, IReplicaGrain
+{
+    private Task<LoadedReplica>? _loading;
+
+    public override Task OnActivateAsync(CancellationToken cancellationToken)
+    {
+        _loading = OpenAsync();
+        this.RegisterGrainTimer(HibernateIdleAsync, new GrainTimerCreationOptions(options.IdleHibernateAfter, options.IdleHibernateAfter) { Interleave = true });
+        return Task.CompletedTask;
+    }
+
+    public async Task LoadAsync() => await LoadedAsync();
+
+    public async IAsyncEnumerable<TurnEvent> GenerateAsync(ReplicaTurn turn, [EnumeratorCancellation] CancellationToken cancellationToken = default)
+    {
+        var replica = await LoadedAsync();
+        await foreach (var item in replica.Turns.RunAsync(turn, cancellationToken))
+        {
+            yield return item;
+        }
+    }
+
+    public Task<bool> CancelAsync(string owner, string session, string turnId) =>
+        Task.FromResult(Loaded?.Turns.Cancel(owner, session, turnId) ?? false);
+
+    public Task<ImmutableArray<bool>> AreResidentAsync(ImmutableArray<string> checkpoints) => Task.FromResult<ImmutableArray<bool>>(
+        [.. checkpoints.Select(checkpoint => Loaded is { } replica && Digest.TryParse(checkpoint, out var address) && replica.Turns.Residents.IsResident(address))]);
+
+    public async Task<bool> ReleaseAsync(string checkpoint) =>
+        Loaded is { } replica && Digest.TryParse(checkpoint, out var address) && await replica.Turns.Residents.ReleaseAsync(address);
+
+    public async Task<ReplicaView> GetAsync()
+    {
+        var key = this.GetPrimaryKeyString();
+        if (Loaded is not { } replica)
+        {
+            return new ReplicaView { Key = key, Ready = false };
+        }
+
+        var stages = replica.Plan.Stages.Select(stage => GrainFactory.GetGrain<ILayerStageGrain>(ReplicaKey.Parse(key).Part(stage.Stage)).GetAsync());
+        var router = GrainFactory.GetGrain<IRouterGrain>(key).GetAsync();
+        return ViewOf(key, replica, await Task.WhenAll(stages), await router);
+    }
+
+    private LoadedReplica? Loaded => replicas.Find(this.GetPrimaryKeyString());
+
+    private static ReplicaView ViewOf(string key, LoadedReplica replica, StageView[] stages, RouterView router)
+    {
+        var (load, shape) = (replica.Engine.Load, replica.Engine.Shape);
+        return new ReplicaView
+        {
+            Key = key,
+            Ready = true,
+            Slots = shape.Slots,
+            SlotsInUse = load.SlotsInUse,
+            Pages = shape.Pages,
+            PagesInUse = load.PagesInUse,
+            RunningSequences = load.Running,
+            WaitingSequences = load.Waiting,
+            Steps = load.Steps,
+            PromptTokens = load.PromptTokens,
+            GeneratedTokens = load.GeneratedTokens,
+            Stages = [.. stages],
+            Router = router,
+        };
+    }
+
+    /// <summary>The replica once it is loaded. An earlier failure is not remembered for ever.</summary>
+    private Task<LoadedReplica> LoadedAsync() => _loading is { IsFaulted: false, IsCanceled: false } loading ? loading : _loading = OpenAsync();
+
+    /// <summary>Plan, then router with its shards, then stages, then the engine over all of them.</summary>
+    private async Task<LoadedReplica> OpenAsync()
+    {
+        var key = this.GetPrimaryKeyString();
+        var load = replicas.LoadOf(key);
+        try
+        {
+            var start = time.GetTimestamp();
+            var plan = await GrainFactory.GetGrain<IClusterGrain>(IClusterGrain.Key).GetPlanAsync(ReplicaKey.Parse(key).Model);
+            load.Begin(plan.Stages.Length + plan.Shards.Length);
+            var table = await GrainFactory.GetGrain<IRouterGrain>(key).OpenAsync(plan);
+            var stages = await Task.WhenAll(plan.Stages.Select(
+                stage => GrainFactory.GetGrain<ILayerStageGrain>(ReplicaKey.Parse(key).Part(stage.Stage)).OpenAsync(stage)));
+            var replica = await replicas.JoinAsync(key, plan, [.. stages.Select(links.Stage)], [.. table.Endpoints.Select(links.Shard)]);
+            LogReady(key, plan.Stages.Length, plan.Shards.Length, time.GetElapsedTime(start).TotalSeconds);
+            return replica;
+        }
+        catch (Exception fault)
+        {
+            load.Fail(fault.Message);
+            LogFailed(key, fault);
+            throw;
+        }
+    }
+
+    private async Task HibernateIdleAsync(CancellationToken cancellationToken)
+    {
+        if (Loaded is { } replica && await replica.Turns.Residents.ReleaseIdleAsync(time.GetUtcNow() - options.IdleHibernateAfter) is > 0 and var released)
+        {
+            LogHibernated(this.GetPrimaryKeyString(), released);
+        }
+    }
+
+    [LoggerMessage(LogLevel.Information, "Replica {Replica} is ready: {Stages} stages, {Shards} expert shards, loaded in {Seconds} s")]
+    private partial void LogReady(string replica, int stages, int shards, double seconds);
+
+    [LoggerMessage(LogLevel.Error, "Replica {Replica} could not be loaded")]
+    private partial void LogFailed(string replica, Exception fault);
+
+    [LoggerMessage(LogLevel.Information, "Replica {Replica} released {Count} states that were idle")]
+    private partial void LogHibernated(string replica, int count);
+}
