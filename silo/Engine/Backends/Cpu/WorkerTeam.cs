@@ -13,8 +13,11 @@ internal interface ITeamWork
 /// </remarks>
 internal sealed class WorkerTeam : IDisposable
 {
-    private const int SpinsBeforeYield = 4_000; // about 20 µs: longer than the spread of a phase, shorter than a time slice
-    private const int YieldsBeforePark = 50;
+    /// <summary>About 2 ms. A worker that yields on a busy machine comes back a time slice later, and there are dozens of phases in a step: it does so only when another worker has lost its core.</summary>
+    private const int SpinsBeforeYield = 50_000;
+
+    /// <summary>About 150 µs: longer than what lies between two steps, so that the next one finds everybody awake.</summary>
+    private const int SpinsBeforePark = 4_000;
 
     private readonly Thread[] _threads;
     private readonly SemaphoreSlim _parked = new(0);
@@ -132,13 +135,9 @@ internal sealed class WorkerTeam : IDisposable
     {
         for (var spins = 0; Volatile.Read(ref _generation) == seen; spins++)
         {
-            if (spins < SpinsBeforeYield)
+            if (spins < SpinsBeforePark)
             {
                 Thread.SpinWait(1);
-            }
-            else if (spins < SpinsBeforeYield + YieldsBeforePark)
-            {
-                Thread.Yield();
             }
             else
             {
