@@ -123,9 +123,9 @@ async function run(text, turnId) {
   setBusy(false);
   if (retry) {
     failTurn(retry, text, turnId, turn);
-    if (!(retry instanceof LostError)) return;
+    return;
   }
-  await Promise.all([retry ? null : reload(id), sessions.refresh()]);
+  await Promise.all([reload(id), sessions.refresh()]);
 }
 
 async function stream(id, text, turnId, turn) {
