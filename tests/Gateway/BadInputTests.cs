@@ -7,17 +7,9 @@ using System.Text.Json.Nodes;
 namespace Loire.Gateway.Tests;
 
 /// <summary>What must be refused, with a 4xx and a message that names the field, before it reaches a session.</summary>
-public sealed class BadInputTests : IAsyncLifetime
+public sealed class BadInputTests(BadInputTests.Shared shared) : IClassFixture<BadInputTests.Shared>
 {
-    private TestGateway _gateway = null!;
-
-    public async Task InitializeAsync() => _gateway = await TestGateway.StartAsync();
-
-    public async Task DisposeAsync()
-    {
-        Assert.Empty(_gateway.Cluster.Turns);
-        await _gateway.DisposeAsync();
-    }
+    private readonly TestGateway _gateway = shared.Gateway;
 
     [Theory]
     [InlineData("model", "\"gpt-4\"", 404, "model", "gpt-4")]
@@ -304,6 +296,20 @@ public sealed class BadInputTests : IAsyncLifetime
     {
         using var response = await _gateway.Http.SendAsync(request);
         return await ApiError.ReadAsync(response);
+    }
+
+    /// <summary>One gateway for all: what is refused leaves nothing behind, and no turn ever ran.</summary>
+    public sealed class Shared : IAsyncLifetime
+    {
+        internal TestGateway Gateway { get; private set; } = null!;
+
+        public async Task InitializeAsync() => Gateway = await TestGateway.StartAsync();
+
+        public async Task DisposeAsync()
+        {
+            Assert.Empty(Gateway.Cluster.Turns);
+            await Gateway.DisposeAsync();
+        }
     }
 
     private sealed class LengthlessStream(byte[] content) : MemoryStream(content)

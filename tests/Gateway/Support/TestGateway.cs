@@ -19,6 +19,7 @@ internal sealed class TestGateway : IAsyncDisposable
     {
         _app = app;
         Cluster = cluster;
+        Gate = app.Services.GetRequiredService<AdmissionGate>();
         Http = new HttpClient(new SocketsHttpHandler { UseCookies = false }) { BaseAddress = new Uri(app.Urls.Single()), Timeout = TimeSpan.FromMinutes(1) };
     }
 
@@ -26,7 +27,7 @@ internal sealed class TestGateway : IAsyncDisposable
 
     public HttpClient Http { get; }
 
-    public AdmissionGate Gate => _app.Services.GetRequiredService<AdmissionGate>();
+    public AdmissionGate Gate { get; }
 
     public static async Task<TestGateway> StartAsync(GatewayOptions? options = null, FakeCluster? cluster = null)
     {
