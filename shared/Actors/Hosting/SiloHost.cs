@@ -1,0 +1,75 @@
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Orleans;
+using Orleans.Runtime;
+
+namespace Loire.Actors;
+
+/// <summary>Starts and stops the silo with its process.</summary>
+/// <remarks>
+/// Up: 1. stages below active; 2. the silo is active; 3. the stage <see cref="ServiceLifecycleStage.Active"/> and later.
+/// Down: 1. those again, while grains still run; 2. all activations end, within the deactivation time-out; 3. the other stages.
+/// </remarks>
+internal sealed class SiloHost(SiloRuntime runtime, LocalMembership membership, ILocalSiloDetails local, IServiceProvider services) : IHostedService, IDisposable
+{
+    private readonly SiloLifecycle _lifecycle = new();
+    private ITimer? _collector;
+
+    public async Task StartAsync(CancellationToken cancellationToken)
+    {
+        membership.Set(SiloStatus.Joining);
+        runtime.Deadlines.Start();
+        _collector = runtime.Time.CreateTimer(
+            static runtime => ((SiloRuntime)runtime!).Collect(), runtime, runtime.CollectionQuantum, runtime.CollectionQuantum);
+        _lifecycle.Subscribe(nameof(SiloHost), ServiceLifecycleStage.BecomeActive, BecomeActiveAsync, EndGrainsAsync);
+        foreach (var participant in services.GetServices<ILifecycleParticipant<ISiloLifecycle>>())
+        {
+            participant.Participate(_lifecycle);
+        }
+
+        try
+        {
+            await _lifecycle.StartAsync(cancellationToken);
+        }
+        catch
+        {
+            await StopAsync(CancellationToken.None);
+            throw;
+        }
+
+        runtime.Log.Started(local.Name, local.SiloAddress, runtime.Manifest.ClassCount);
+    }
+
+    public async Task StopAsync(CancellationToken cancellationToken)
+    {
+        if (membership.CurrentSnapshot.GetSiloStatus(local.SiloAddress) == SiloStatus.Dead)
+        {
+            return;
+        }
+
+        membership.Set(SiloStatus.ShuttingDown);
+        await _lifecycle.StopAsync(runtime.Log.StopFailed, cancellationToken);
+        membership.Set(SiloStatus.Dead);
+        Dispose();
+        runtime.Log.Stopped(local.SiloAddress);
+    }
+
+    public void Dispose()
+    {
+        _collector?.Dispose();
+        runtime.Deadlines.Dispose();
+    }
+
+    private Task BecomeActiveAsync(CancellationToken cancellationToken)
+    {
+        membership.Set(SiloStatus.Active);
+        return Task.CompletedTask;
+    }
+
+    private async Task EndGrainsAsync(CancellationToken cancellationToken)
+    {
+        using var timeout = new CancellationTokenSource(runtime.DeactivationTimeout, runtime.Time);
+        using var both = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
+        await runtime.Catalog.CloseAsync(both.Token);
+    }
+}
