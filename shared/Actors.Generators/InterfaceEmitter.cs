@@ -94,38 +94,38 @@ internal static class InterfaceEmitter
 
     private static void EmitCall(IMethodSymbol method, Shape shape, string request, StringBuilder methods)
     {
-        methods.Append($"            var request = {request}.Pool.Rent();\n");
+        methods.Append($"            var __request = {request}.Pool.Rent();\n");
         foreach (var (parameter, index) in Numbered(method))
         {
             methods.Append(IsToken(parameter)
-                ? $"            request.Bind({parameter.Name.Identifier()});\n"
-                : $"            request.A{index} = {TypeSupport.Copy(parameter.Name.Identifier(), parameter.Type, parameter)};\n");
+                ? $"            __request.Bind({parameter.Name.Identifier()});\n"
+                : $"            __request.A{index} = {TypeSupport.Copy(parameter.Name.Identifier(), parameter.Type, parameter)};\n");
         }
 
         methods.Append(shape switch
         {
-            { IsOneWay: true, Kind: ReturnKind.Task } => "            CallOneWay(request);\n            return global::System.Threading.Tasks.Task.CompletedTask;\n",
-            { IsOneWay: true, Kind: ReturnKind.ValueTask } => "            CallOneWay(request);\n            return default;\n",
-            { IsOneWay: true } => "            CallOneWay(request);\n",
-            { Kind: ReturnKind.Task or ReturnKind.TaskOf } => "            return Call(request);\n",
-            { Kind: ReturnKind.ValueTask } => "            return CallVoid(request);\n",
-            _ => "            return CallValue(request);\n",
+            { IsOneWay: true, Kind: ReturnKind.Task } => "            CallOneWay(__request);\n            return global::System.Threading.Tasks.Task.CompletedTask;\n",
+            { IsOneWay: true, Kind: ReturnKind.ValueTask } => "            CallOneWay(__request);\n            return default;\n",
+            { IsOneWay: true } => "            CallOneWay(__request);\n",
+            { Kind: ReturnKind.Task or ReturnKind.TaskOf } => "            return Call(__request);\n",
+            { Kind: ReturnKind.ValueTask } => "            return CallVoid(__request);\n",
+            _ => "            return CallValue(__request);\n",
         });
     }
 
     private static void EmitStreamCall(IMethodSymbol method, string request, StringBuilder methods)
     {
         var token = method.Parameters.FirstOrDefault(IsToken)?.Name.Identifier() ?? "default";
-        methods.Append($"            var request = new {request}(this, {token});\n");
+        methods.Append($"            var __request = new {request}(this, {token});\n");
         foreach (var (parameter, index) in Numbered(method))
         {
             if (!IsToken(parameter))
             {
-                methods.Append($"            request.A{index} = {TypeSupport.Copy(parameter.Name.Identifier(), parameter.Type, parameter)};\n");
+                methods.Append($"            __request.A{index} = {TypeSupport.Copy(parameter.Name.Identifier(), parameter.Type, parameter)};\n");
             }
         }
 
-        methods.Append("            return request;\n");
+        methods.Append("            return __request;\n");
     }
 
     private static void EmitRequest(INamedTypeSymbol type, IMethodSymbol method, Shape shape, string request, StringBuilder requests)
