@@ -15,6 +15,7 @@ public sealed class Tokenizer
     private readonly TextNormalizer? _normalizer;
     private readonly AddedTokens _raw;
     private readonly AddedTokens _normalized;
+    private readonly bool _hasNormalizedSpecials;
     private readonly (char Character, int Count) _leadingStrip;
 
     internal Tokenizer(
@@ -27,6 +28,7 @@ public sealed class Tokenizer
         _normalizer = normalizer;
         _raw = new AddedTokens(added.Where(token => !token.Normalized).Select(token => (token.Content, token)));
         _normalized = new AddedTokens(added.Where(token => token.Normalized).Select(token => (normalizer?.Apply(token.Content) ?? token.Content, token)));
+        _hasNormalizedSpecials = added.Any(token => token.Normalized && token.Special);
         _leadingStrip = leadingStrip;
     }
 
@@ -86,7 +88,7 @@ public sealed class Tokenizer
     /// <summary>Where special tokens cut a text. Null when decoded text cannot be compared with it, because the normalizer does more than fold characters.</summary>
     internal List<Segment>? CutAtSpecials(string text, Taint taint)
     {
-        if (_normalizer is { IsIdempotent: false } || _leadingStrip.Count > 0)
+        if (_normalizer is { IsIdempotent: false } || _leadingStrip.Count > 0 || _hasNormalizedSpecials)
         {
             return null;
         }

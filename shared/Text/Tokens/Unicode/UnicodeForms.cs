@@ -90,8 +90,9 @@ internal static class UnicodeForms
         var count = 0;
         var starter = -1;
         var lastClass = -1;
-        foreach (var point in points)
+        for (var i = 0; i < points.Count; i++)
         {
+            var point = points[i]; // what is composed moves to the front of the same list
             var mark = tables.ClassOf(point);
             var isBlocked = starter >= 0 && lastClass >= mark && lastClass != -1;
             if (starter >= 0 && !isBlocked && (Hangul.TryCompose(points[starter], point, out var whole) || tables.TryCompose(points[starter], point, out whole)))
