@@ -58,9 +58,22 @@ internal sealed class SessionEndpoints(IGrainFactory grains, GatewayOptions opti
     {
         var grain = Grain(http, id);
         var request = await RequestBody.ReadAsync(http, options.BodyLimitBytes, SessionRequests.Fork, optional: true);
-        var fork = await grain.ForkAsync(request);
+        var fork = await ForkAsync(grain, request);
         http.Response.Headers.Location = $"/v1/sessions/{fork.Id}";
         await JsonAnswer.WriteAsync(http, 201, fork, SessionJson.WriteWhole);
+    }
+
+    /// <summary>The grain's field for the new session's name is this API's <c>id</c>.</summary>
+    private static async Task<SessionView> ForkAsync(ISessionGrain grain, ForkRequest request)
+    {
+        try
+        {
+            return await grain.ForkAsync(request);
+        }
+        catch (ClusterException taken) when (taken.Code is FailureCode.AlreadyExists or FailureCode.InvalidRequest)
+        {
+            throw new ClusterException(taken.Code, taken.Message, taken.Field == "at" ? "at" : "id", inner: taken);
+        }
     }
 
     private async Task RewindAsync(HttpContext http, string id)

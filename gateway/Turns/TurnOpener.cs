@@ -79,7 +79,7 @@ internal sealed class TurnOpener(IGrainFactory grains, ModelCatalog catalog, Gat
         {
             Head = earlier[^1].Id,
             Messages = [.. earlier.SelectMany(static turn => turn.Messages)],
-            Tokens = history.Tokens[..earlier[^1].TotalTokens],
+            Tokens = history.Tokens[..Math.Min(earlier[^1].TotalTokens, history.Tokens.Length)],
         };
     }
 
