@@ -29,9 +29,10 @@ internal sealed partial class CheckpointReader(ICheckpointStore store, LoireMetr
         RestoredState restored, Digest address, PrefixDigests prefix, CheckpointManifest? found, StateTarget target, CancellationToken cancellationToken)
     {
         var start = time.GetTimestamp();
+        var manifest = found;
         try
         {
-            var manifest = found ?? await store.GetCheckpointAsync(address, cancellationToken)
+            manifest ??= await store.GetCheckpointAsync(address, cancellationToken)
                 ?? throw new StateRefusedException($"Checkpoint {address} is no longer stored.");
             manifest.RequireMatch(prefix, StateShape.DType);
             var parts = Layout(manifest, target);
@@ -45,6 +46,11 @@ internal sealed partial class CheckpointReader(ICheckpointStore store, LoireMetr
         catch (Exception fault) when (fault is StoreException or StateRefusedException)
         {
             await ForgetAsync(address, fault);
+            if (manifest is not null && fault is DamagedBlobException)
+            {
+                await PutDamagedAsideAsync(manifest, cancellationToken);
+            }
+
             throw fault as StateRefusedException ?? new StateRefusedException(fault.Message, fault);
         }
     }
@@ -121,6 +127,23 @@ internal sealed partial class CheckpointReader(ICheckpointStore store, LoireMetr
         }
     }
 
+    /// <summary>The store puts a damaged blob aside when it is read; each is, so that the state can be written anew in one go.</summary>
+    private async ValueTask PutDamagedAsideAsync(CheckpointManifest manifest, CancellationToken cancellationToken)
+    {
+        foreach (var blob in manifest.Blobs)
+        {
+            using var buffer = new BlobBuffer((int)blob.Length);
+            try
+            {
+                await store.ReadBlobsAsync([new BlobDestination(blob, buffer.Take((int)blob.Length))], cancellationToken);
+            }
+            catch (StoreException fault)
+            {
+                LogPutAside(fault.Message);
+            }
+        }
+    }
+
     /// <summary>So that no lookup finds it again before it is written anew.</summary>
     private async ValueTask ForgetAsync(Digest address, Exception fault)
     {
@@ -138,6 +161,9 @@ internal sealed partial class CheckpointReader(ICheckpointStore store, LoireMetr
 
     [LoggerMessage(LogLevel.Warning, "State {Checkpoint} is computed anew: {Fault}")]
     private partial void LogRefused(Digest checkpoint, string fault);
+
+    [LoggerMessage(LogLevel.Warning, "{Fault}")]
+    private partial void LogPutAside(string fault);
 
     [LoggerMessage(LogLevel.Warning, "State {Checkpoint} was refused and could not be discarded: {Fault}")]
     private partial void LogNotForgotten(Digest checkpoint, string fault);
