@@ -69,6 +69,9 @@ public sealed class DirectoryStore : ICheckpointStore
 
     internal StorePaths Paths => _files.Paths;
 
+    /// <summary>For tests: runs within a sweep, between its look at the files of a kind and their deletion.</summary>
+    internal Action<StoreCount>? SweepLookedAt { get; set; }
+
     public async ValueTask<IReadOnlyList<BlobReference>> PutBlobsAsync(
         IReadOnlyList<BlobContent> blobs, CancellationToken cancellationToken = default)
     {
@@ -127,7 +130,7 @@ public sealed class DirectoryStore : ICheckpointStore
         await _sweeping.WaitAsync(cancellationToken);
         try
         {
-            return await Task.Run(() => new DirectorySweep(_files, _sessions).Run(cancellationToken), cancellationToken);
+            return await Task.Run(() => new DirectorySweep(_files, _sessions, SweepLookedAt).Run(cancellationToken), cancellationToken);
         }
         finally
         {

@@ -22,7 +22,7 @@ public sealed class DirectoryStoreOptions
     [Range(1, 1024)]
     public int KeepCheckpoints { get; init; } = 8;
 
-    /// <summary>Waits for the disk on blobs and manifests as well. Off: ops/decisions/0001-what-is-synced.md says why.</summary>
+    /// <summary>Waits for the disk on blobs and manifests as well. Off: ops/decisions/0003-what-is-synced.md says why.</summary>
     public bool SyncState { get; init; }
 
     /// <summary>Waits for the disk on turns and references. Off only where losing acknowledged turns in a power cut is acceptable, as in tests.</summary>

@@ -11,7 +11,10 @@ namespace Loire.Store;
 /// <para>3. blobs and marks: those that a kept checkpoint lists, and every one written or shared within the time to live.</para>
 /// <para>Turns are deleted from the newest back, so that at every moment a stored turn has its whole chain.</para>
 /// </remarks>
-internal sealed class DirectorySweep(StoreFiles files, SessionFiles sessions)
+/// <param name="files">The store's files.</param>
+/// <param name="sessions">Its sessions.</param>
+/// <param name="lookedAt">Called when all of a kind have been looked at and none is deleted yet: where tests put a writer.</param>
+internal sealed class DirectorySweep(StoreFiles files, SessionFiles sessions, Action<StoreCount>? lookedAt)
 {
     /// <summary>Files deleted while writers wait: about a millisecond.</summary>
     private const int BatchFiles = 64;
@@ -45,7 +48,7 @@ internal sealed class DirectorySweep(StoreFiles files, SessionFiles sessions)
             SweepTurns(cancellationToken);
             SweepCheckpoints(cancellationToken);
             SweepBlobs(cancellationToken);
-            DeleteBatches(Entries(Paths.Prefixes).Where(mark => mark.LastUse < _expiry), _marks, StoreCount.None, cancellationToken);
+            DeleteBatches(Entries(Paths.Prefixes).Where(mark => mark.LastUse < _expiry).ToList(), _marks, StoreCount.None, cancellationToken);
             DeleteOldQuarantine(cancellationToken);
         }
         finally
@@ -240,6 +243,7 @@ internal sealed class DirectorySweep(StoreFiles files, SessionFiles sessions)
     private int DeleteBatches(IEnumerable<Entry> old, HashSet<Digest> kept, StoreCount counted, CancellationToken cancellationToken)
     {
         var deleted = 0;
+        lookedAt?.Invoke(counted);
         foreach (var batch in old.Chunk(BatchFiles))
         {
             cancellationToken.ThrowIfCancellationRequested();

@@ -52,7 +52,7 @@ internal sealed partial class SessionFiles(StoreFiles files, TurnFiles turns)
 
             if (files.Options.SyncRecords)
             {
-                StoreFiles.SyncDirectoryOf(path);
+                files.SyncDirectoryOf(path);
             }
 
             return true;

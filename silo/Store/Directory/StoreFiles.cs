@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Globalization;
 using Microsoft.Extensions.Logging;
 using Microsoft.Win32.SafeHandles;
@@ -10,11 +11,16 @@ internal sealed partial class StoreFiles : IDisposable
     /// <summary>Damaged files kept to be looked at. Beyond, they are deleted.</summary>
     private const int MaxQuarantined = 64;
 
+    /// <summary>Beyond, they are forgotten and synced once more when they are next written to.</summary>
+    private const int MaxSyncedDirectories = 4096;
+
     private const int NoSpace = 28; // ENOSPC
     private const int QuotaExceeded = 122; // EDQUOT
     private const int WindowsDiskFull = unchecked((int)0x80070070);
     private const int WindowsHandleDiskFull = unchecked((int)0x80070027);
 
+    /// <summary>Directories whose own entry is known to be on disk.</summary>
+    private readonly ConcurrentDictionary<string, bool> _synced = new(StringComparer.Ordinal);
     private long _lastName;
 
     public StoreFiles(DirectoryStoreOptions options, TimeProvider time, ILogger logger)
@@ -63,7 +69,7 @@ internal sealed partial class StoreFiles : IDisposable
         {
             WriteTemp(temp, head, body, sync);
             var replaced = LengthOf(path);
-            Rename(temp, path, sync);
+            Rename(temp, path);
             Budget.Release(replaced ?? 0);
             Counters.Add(counted, replaced is null ? 1 : 0);
         }
@@ -194,16 +200,38 @@ internal sealed partial class StoreFiles : IDisposable
         return file.Exists ? file.Length : null;
     }
 
-    public static void SyncDirectoryOf(string path)
+    /// <summary>Returns when what was renamed or deleted there would stay so through a power cut.</summary>
+    public void SyncDirectoryOf(string path)
     {
         try
         {
-            DirectorySync.Flush(Path.GetDirectoryName(path)!);
+            var directory = Path.GetDirectoryName(path)!;
+            DirectorySync.Flush(directory);
+            if (!_synced.ContainsKey(directory))
+            {
+                SyncAncestors(directory);
+            }
         }
         catch (IOException failure)
         {
             throw Explain(failure, "sync", path);
         }
+    }
+
+    /// <summary>Another writer may have made the directory a moment ago and not have synced it yet: whoever relies on it does so too.</summary>
+    private void SyncAncestors(string directory)
+    {
+        for (var at = directory; at.Length > Paths.Root.Length; at = Path.GetDirectoryName(at)!)
+        {
+            DirectorySync.Flush(Path.GetDirectoryName(at)!);
+        }
+
+        if (_synced.Count >= MaxSyncedDirectories)
+        {
+            _synced.Clear();
+        }
+
+        _synced[directory] = true;
     }
 
     public static StoreException Explain(Exception failure, string tried, string path) => failure is IOException io && IsFull(io)
@@ -241,7 +269,7 @@ internal sealed partial class StoreFiles : IDisposable
         }
     }
 
-    private void Rename(string temp, string path, bool sync)
+    private static void Rename(string temp, string path)
     {
         try
         {
@@ -250,13 +278,7 @@ internal sealed partial class StoreFiles : IDisposable
         catch (Exception missing) when (missing is DirectoryNotFoundException or FileNotFoundException)
         {
             // Which of the two it is depends on whether another writer has made the directory since.
-            var directory = Path.GetDirectoryName(path)!;
-            Directory.CreateDirectory(directory);
-            for (var at = directory; sync && at.Length > Paths.Root.Length; at = Path.GetDirectoryName(at)!)
-            {
-                DirectorySync.Flush(Path.GetDirectoryName(at)!);
-            }
-
+            Directory.CreateDirectory(Path.GetDirectoryName(path)!);
             File.Move(temp, path, overwrite: true);
         }
     }

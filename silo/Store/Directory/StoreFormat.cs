@@ -14,7 +14,11 @@ internal static class StoreFormat
         StoreLock? held = null;
         try
         {
-            Directory.CreateDirectory(paths.Root);
+            if (!Directory.Exists(paths.Root))
+            {
+                DirectorySync.Flush(Path.GetDirectoryName(Directory.CreateDirectory(paths.Root).FullName)!);
+            }
+
             held = StoreLock.Acquire(paths);
             CheckFormat(paths);
             foreach (var folder in paths.Folders)

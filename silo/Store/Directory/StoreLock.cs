@@ -3,7 +3,7 @@ using System.Globalization;
 namespace Loire.Store;
 
 /// <summary>Keeps a second process out of the directory. The kernel releases it when the process dies, however it dies.</summary>
-/// <remarks>One process at a time makes compare-and-swap a matter of one lock in memory: ops/decisions/0002-one-process-a-directory.md.</remarks>
+/// <remarks>One process at a time makes compare-and-swap a matter of one lock in memory: ops/decisions/0004-one-process-a-directory.md.</remarks>
 internal sealed class StoreLock : IDisposable
 {
     private readonly FileStream _file;
