@@ -70,7 +70,7 @@ public sealed class CommandTests
 
         using var whole = SafetensorsFile.Open(folder.File("whole"));
         using var pieces = SafetensorsFile.Open(folder.File("pieces"));
-        Assert.Equal([150L, 4096L], whole.Get("logits").Shape);
+        Assert.Equal([150L, 4096L], whole.Get("logits").Shape.ToArray());
         var (a, b) = (whole.Get("logits").ToSingleArray(), pieces.Get("logits").ToSingleArray());
         var error = Math.Sqrt(a.Zip(b, (x, y) => Math.Pow(x - y, 2)).Sum() / a.Sum(x => Math.Pow(x, 2)));
         Assert.InRange(error, 0, 1e-5);

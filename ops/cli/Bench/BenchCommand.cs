@@ -39,6 +39,7 @@ internal static class BenchCommand
         if (only != "server")
         {
             measurements.AddRange(await new EngineBench(model, machine, runs, cancellationToken).RunAsync(progress));
+            measurements.AddRange(new LightningProfile(model, runs, cancellationToken).Run(progress));
         }
 
         if (only != "engine")

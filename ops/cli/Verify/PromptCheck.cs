@@ -11,7 +11,7 @@ internal sealed class PromptCheck(OfflineRunner runner, double tolerance, TextWr
     public bool Run(IReadOnlyList<ReferencePrompt> prompts, CancellationToken cancellationToken)
     {
         var good = true;
-        output.WriteLine($"{"prompt",-10} {"fed",-12} {"rel. error",10}  {"greedy",11}");
+        output.WriteLine($"{"tokens",-8} {"fed",-12} {"rel. error",10}  {"greedy",11}");
         foreach (var prompt in prompts)
         {
             foreach (var (name, lengths) in Pieces.WaysToFeed(prompt.Ids.Length))
@@ -44,7 +44,7 @@ internal sealed class PromptCheck(OfflineRunner runner, double tolerance, TextWr
         var error = comparison.RelativeError;
         WorstError = error > WorstError || double.IsNaN(error) ? error : WorstError;
         var good = error <= tolerance && comparison.Agreeing == comparison.Clear && row == prompt.Positions.Length;
-        Print(prompt.Name, fed, $"{error:0.0e+00}", $"{comparison.Agreeing}/{comparison.Clear}", good);
+        Print(prompt, fed, $"{error:0.0e+00}", $"{comparison.Agreeing}/{comparison.Clear}", good);
         return good;
     }
 
@@ -56,7 +56,7 @@ internal sealed class PromptCheck(OfflineRunner runner, double tolerance, TextWr
         var generated = runner.Greedy(prompt.Ids, expected.Length);
         var agreeing = generated.AsSpan().CommonPrefixLength(expected);
         var good = agreeing >= clear;
-        Print(prompt.Name, "generated", "", $"{agreeing}/{expected.Length}", good, agreeing < expected.Length && good ? "  (the rest is within rounding)" : "");
+        Print(prompt, "generated", "", $"{agreeing}/{expected.Length}", good, agreeing < expected.Length && good ? "  (the rest is within rounding)" : "");
         return good;
     }
 
@@ -75,6 +75,6 @@ internal sealed class PromptCheck(OfflineRunner runner, double tolerance, TextWr
         return clear;
     }
 
-    private void Print(string prompt, string fed, string error, string greedy, bool good, string note = "") =>
-        output.WriteLine($"{prompt,-10} {fed,-12} {error,10}  {greedy,11}{note}{(good ? "" : "  <- wrong")}");
+    private void Print(ReferencePrompt prompt, string fed, string error, string greedy, bool good, string note = "") =>
+        output.WriteLine($"{prompt.Ids.Length,-8} {fed,-12} {error,10}  {greedy,11}{note}{(good ? "" : "  <- wrong")}");
 }
