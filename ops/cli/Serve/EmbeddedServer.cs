@@ -1,20 +1,141 @@
+using System.ComponentModel.DataAnnotations;
+using System.Net;
 using Loire.Cli.Terminal;
+using Loire.Contracts;
+using Loire.Gateway;
+using Loire.Silo;
+using Loire.Silo.Models;
+using Loire.Store;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.AspNetCore.Http.Features;
+using Microsoft.AspNetCore.Server.Kestrel.Core;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Orleans;
 
 namespace Loire.Cli.Serve;
 
 /// <summary>Gateway and silo in this process.</summary>
 internal sealed class EmbeddedServer : IAsyncDisposable
 {
-    private EmbeddedServer(Uri address) => Address = address;
+    private readonly WebApplication _app;
+
+    private EmbeddedServer(WebApplication app)
+    {
+        _app = app;
+        var addresses = app.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>();
+        Address = new Uri(addresses.Addresses.First());
+    }
 
     /// <summary>Where it listens: the port is the one that was taken.</summary>
     public Uri Address { get; }
 
-    public static Task<EmbeddedServer> StartAsync(ServeSettings settings, CancellationToken cancellationToken) =>
-        throw new CommandFailedException($"There is no server yet for {settings.ModelFolder}.");
+    /// <summary>Starts, and returns when the model is loaded and turns can run.</summary>
+    /// <exception cref="CommandFailedException">It cannot be served, for a reason that the message names.</exception>
+    public static async Task<EmbeddedServer> StartAsync(ServeSettings settings, CancellationToken cancellationToken)
+    {
+        using var progress = new ProgressBar("loading");
+        WebApplication? app = null;
+        try
+        {
+            app = Build(settings, progress);
+            await app.StartAsync(cancellationToken);
+            await LoadAsync(app, cancellationToken);
+            return new EmbeddedServer(app);
+        }
+        catch (Exception exception)
+        {
+            if (app is not null)
+            {
+                await app.DisposeAsync();
+            }
+
+            if (Explain(exception, settings) is { } explanation)
+            {
+                throw new CommandFailedException(explanation, inner: exception);
+            }
+
+            throw;
+        }
+    }
 
     /// <summary>Serves until <paramref name="stopped"/>, then lets running turns be stored.</summary>
-    public Task RunAsync(CancellationToken stopped) => throw new CommandFailedException($"{Address} is not served yet.");
+    public Task RunAsync(CancellationToken stopped) => _app.WaitForShutdownAsync(stopped);
 
-    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+    public async ValueTask DisposeAsync()
+    {
+        await _app.StopAsync();
+        await _app.DisposeAsync();
+    }
+
+    private static WebApplication Build(ServeSettings settings, ProgressBar progress)
+    {
+        var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
+        builder.Logging.ClearProviders().AddSimpleConsole(console =>
+        {
+            console.SingleLine = true;
+            console.TimestampFormat = "HH:mm:ss ";
+        });
+        builder.Logging.SetMinimumLevel(settings.Verbose ? LogLevel.Information : LogLevel.Warning);
+        builder.Logging.AddFilter("Microsoft.Extensions.Hosting", LogLevel.Critical); // a start that fails is explained once, here
+        builder.WebHost.ConfigureKestrel(kestrel => Listen(kestrel, settings));
+        builder.AddLoireSilo(new SiloOptions
+        {
+            ModelFolders = [settings.ModelFolder],
+            DataDirectory = settings.DataDirectory,
+            Stages = settings.Stages,
+            ExpertShards = settings.Shards,
+            LoadProgress = new LoadBar(progress),
+        });
+        builder.AddLoireGateway(new GatewayOptions());
+        var app = builder.Build();
+        app.MapLoireGateway();
+        return app;
+    }
+
+    private static void Listen(KestrelServerOptions kestrel, ServeSettings settings)
+    {
+        switch (settings.Host)
+        {
+            case "localhost" when settings.Port != 0:
+                kestrel.ListenLocalhost(settings.Port); // both families
+                break;
+            case "localhost":
+                kestrel.Listen(IPAddress.Loopback, 0);
+                break;
+            default:
+                kestrel.Listen(
+                    IPAddress.TryParse(settings.Host, out var address)
+                        ? address
+                        : throw new CommandFailedException($"--host is '{settings.Host}'; an IP address is expected, such as 0.0.0.0, or localhost.", exitCode: 2),
+                    settings.Port);
+                break;
+        }
+    }
+
+    private static async Task LoadAsync(WebApplication app, CancellationToken cancellationToken)
+    {
+        var grains = app.Services.GetRequiredService<IGrainFactory>();
+        var models = await grains.GetGrain<IClusterGrain>(IClusterGrain.Key).GetModelsAsync();
+        await grains.GetGrain<IReplicaGrain>(new ReplicaKey(models[0].Id, 0).ToString()).LoadAsync().WaitAsync(cancellationToken);
+    }
+
+    private static string? Explain(Exception exception, ServeSettings settings) => exception switch
+    {
+        IOException { InnerException: AddressInUseException } =>
+            $"Port {settings.Port} is in use. Stop what listens there, or choose another by --port.",
+        IOException => $"Address {settings.Host}, port {settings.Port}, cannot be listened on: {exception.Message}",
+        StoreInUseException or StoreException or ClusterException or ValidationException => exception.Message,
+        _ => null,
+    };
+
+    private sealed class LoadBar(ProgressBar bar) : IProgress<LoadStep>
+    {
+        public void Report(LoadStep value) => bar.Report(value.Fraction);
+    }
 }

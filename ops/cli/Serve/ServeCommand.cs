@@ -23,7 +23,8 @@ internal static class ServeCommand
         var model = CommonOptions.Model();
         var stages = CommonOptions.Stages();
         var shards = CommonOptions.Shards();
-        var command = new Command("serve", "Serves the API and the chat page, with the model in the same process.") { port, host, data, model, stages, shards };
+        var verbose = new Option<bool>("--verbose") { Description = "Log what happens, and not only what goes wrong." };
+        var command = new Command("serve", "Serves the API and the chat page, with the model in the same process.") { port, host, data, model, stages, shards, verbose };
         command.SetAction((arguments, cancellationToken) => RunAsync(
             new ServeSettings
             {
@@ -33,6 +34,7 @@ internal static class ServeCommand
                 ModelFolder = CommonOptions.ModelFolderOf(arguments.GetValue(model)),
                 Stages = arguments.GetValue(stages),
                 Shards = arguments.GetValue(shards),
+                Verbose = arguments.GetValue(verbose),
             },
             cancellationToken));
         return command;

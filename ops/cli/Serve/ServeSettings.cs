@@ -18,4 +18,7 @@ internal sealed record ServeSettings
     public int Stages { get; init; } = 1;
 
     public int Shards { get; init; } = 1;
+
+    /// <summary>Whether the log says what happens, and not only what goes wrong.</summary>
+    public bool Verbose { get; init; }
 }
