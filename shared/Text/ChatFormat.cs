@@ -82,15 +82,16 @@ public sealed class ChatFormat
         IReadOnlyList<ChatMessage> messages, bool addGenerationPrompt,
         JsonElement? tools, IReadOnlyDictionary<string, JsonElement>? variables, bool contentInParts)
     {
-        foreach (var (name, token) in _specialTokens)
-        {
-            yield return (name, new TemplateString(token));
-        }
-
+        // Callers' variables come before all that they must not replace.
         yield return ("documents", null);
         foreach (var (name, value) in variables ?? new Dictionary<string, JsonElement>())
         {
             yield return (name, PythonJson.Read(value));
+        }
+
+        foreach (var (name, token) in _specialTokens)
+        {
+            yield return (name, new TemplateString(token));
         }
 
         yield return ("messages", new TemplateList([.. messages.Select(message => MessageValue(message, contentInParts))]));

@@ -48,6 +48,7 @@ public sealed class Tokenizer
     /// Special tokens spelled out in the text become their ids: right for text from a template, wrong for somebody's words.
     /// Added tokens that are not special are always found, as they are part of the vocabulary.
     /// </param>
+    /// <exception cref="TokenizerFormatException">The file's pattern runs away on this text.</exception>
     public int[] Encode(string text, bool parseSpecial = true) => [.. EncodeToList(text, parseSpecial)];
 
     public int CountTokens(string text) => EncodeToList(text, parseSpecial: true).Count;

@@ -94,6 +94,19 @@ public class ChatFormatTests
     }
 
     [Fact]
+    public void Variables_do_not_replace_what_is_the_models_own()
+    {
+        var format = Formats.Of("{{ eos_token }}{{ messages|length }}{{ add_generation_prompt }}", ("eos_token", "<|im_end|>"));
+        var variables = new Dictionary<string, JsonElement>();
+        foreach (var name in new[] { "eos_token", "messages", "add_generation_prompt" })
+        {
+            variables[name] = JsonSerializer.SerializeToElement("mine");
+        }
+
+        Assert.Equal("<|im_end|>0False", format.Render([], addGenerationPrompt: false, variables: variables));
+    }
+
+    [Fact]
     public void Words_next_to_template_text_merge_as_one_string()
     {
         var format = Formats.Of("{{ 'Hel' + messages[0].content }}");

@@ -67,6 +67,15 @@ public class TokenizerFormatTests
     }
 
     [Fact]
+    public void A_pattern_that_runs_away_is_the_files_fault()
+    {
+        var file = TinyModels.LettersFile();
+        file["pre_tokenizer"] = new JsonObject { ["type"] = "Split", ["pattern"] = new JsonObject { ["Regex"] = "(a|aa|a+)+x" }, ["behavior"] = "Isolated" };
+        var error = Assert.Throws<TokenizerFormatException>(() => TinyModels.Parse(file).Encode(new string('a', 200)));
+        Assert.Equal("pre_tokenizer.pattern.Regex", error.Member);
+    }
+
+    [Fact]
     public void Every_category_has_a_stand_in_of_its_own_kind()
     {
         foreach (var category in Enum.GetValues<System.Globalization.UnicodeCategory>())

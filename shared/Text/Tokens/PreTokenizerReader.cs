@@ -75,7 +75,7 @@ internal static class PreTokenizerReader
         {
             return new WordPattern(regex.IsString
                 ? PatternTranslator.Translate(regex.Text())
-                : System.Text.RegularExpressions.Regex.Escape(node["String"].Text()));
+                : System.Text.RegularExpressions.Regex.Escape(node["String"].Text()), (node.File, regex.Path));
         }
         catch (Exception error) when (error is FormatException or ArgumentException)
         {

@@ -11,12 +11,16 @@ namespace Loire.Text;
 /// </remarks>
 internal sealed class WordPattern
 {
-    private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan s_limit = TimeSpan.FromSeconds(2);
     private readonly Lazy<Regex> _regex;
+    private readonly (string File, string Member) _origin;
 
+    /// <param name="dotnetPattern">In .NET's dialect.</param>
+    /// <param name="origin">The file and member that a pattern comes from, for errors.</param>
     /// <exception cref="ArgumentException">.NET cannot parse what the translation made.</exception>
-    public WordPattern(string dotnetPattern)
+    public WordPattern(string dotnetPattern, (string File, string Member) origin = default)
     {
+        _origin = origin;
         // The interpreter validates at once; compiling waits for the first text.
         _ = new Regex(dotnetPattern, RegexOptions.CultureInvariant, s_limit);
         _regex = new(() => new Regex(dotnetPattern, RegexOptions.CultureInvariant | RegexOptions.Compiled, s_limit));
@@ -25,7 +29,7 @@ internal sealed class WordPattern
     /// <summary>Matches in order; empty ones are left out.</summary>
     public MatchEnumerator Matches(ReadOnlySpan<char> text) =>
         text.IndexOfAnyInRange('\uD800', '\uDFFF') < 0
-            ? new MatchEnumerator(_regex.Value.EnumerateMatches(text), null)
+            ? new MatchEnumerator(_regex.Value.EnumerateMatches(text), null, _origin)
             : Shadowed(text);
 
     private MatchEnumerator Shadowed(ReadOnlySpan<char> text)
@@ -42,10 +46,10 @@ internal sealed class WordPattern
         }
 
         starts[count] = text.Length;
-        return new MatchEnumerator(_regex.Value.EnumerateMatches(shadow.AsSpan(0, count)), starts);
+        return new MatchEnumerator(_regex.Value.EnumerateMatches(shadow.AsSpan(0, count)), starts, _origin);
     }
 
-    public ref struct MatchEnumerator(Regex.ValueMatchEnumerator matches, int[]? starts)
+    public ref struct MatchEnumerator(Regex.ValueMatchEnumerator matches, int[]? starts, (string File, string Member) origin)
     {
         private Regex.ValueMatchEnumerator _matches = matches;
 
@@ -55,7 +59,7 @@ internal sealed class WordPattern
 
         public bool MoveNext()
         {
-            while (_matches.MoveNext())
+            while (Advance())
             {
                 var match = _matches.Current;
                 if (match.Length > 0)
@@ -67,6 +71,19 @@ internal sealed class WordPattern
             }
 
             return false;
+        }
+
+        private bool Advance()
+        {
+            try
+            {
+                return _matches.MoveNext();
+            }
+            catch (RegexMatchTimeoutException error)
+            {
+                throw new TokenizerFormatException(
+                    origin.File, origin.Member, $"a pattern that takes over {error.MatchTimeout.TotalSeconds} s for one word", "patterns without runaway backtracking", error);
+            }
         }
     }
 }

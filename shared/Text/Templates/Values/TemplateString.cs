@@ -75,13 +75,21 @@ internal sealed class TemplateString(string text, Taint taint = default)
 /// <summary>Puts a <see cref="TemplateString"/> together.</summary>
 internal sealed class TextBuilder
 {
+    private const int MaxLength = 16 << 20;
+
     private readonly StringBuilder _text = new();
     private readonly List<TextRange> _tainted = [];
 
     public int Length => _text.Length;
 
+    /// <exception cref="TemplateFault">The text grows beyond its bound.</exception>
     public TextBuilder Append(string text)
     {
+        if (_text.Length + text.Length > MaxLength)
+        {
+            throw new TemplateFault($"a text of more than {MaxLength} characters");
+        }
+
         _text.Append(text);
         return this;
     }
@@ -100,8 +108,7 @@ internal sealed class TextBuilder
             Mark(range.Start + offset, range.End + offset);
         }
 
-        _text.Append(text.Text);
-        return this;
+        return Append(text.Text);
     }
 
     public TextBuilder Append(string text, bool tainted)
