@@ -21,6 +21,19 @@ internal sealed class ChatPrompt(ImmutableArray<TranscriptMessage> messages, Jso
     public PromptTokens Encode(ServedModel model, SessionHistory? history)
     {
         RefuseTooLong(model);
+        try
+        {
+            return Written(model, history);
+        }
+        catch (TemplateException refusal)
+        {
+            var reason = refusal.RaisedByTemplate ? refusal.Reason : refusal.Message;
+            throw new ClusterException(FailureCode.InvalidRequest, $"The chat template of {model.View.Id} cannot write these messages: {reason}", Field, inner: refusal);
+        }
+    }
+
+    private PromptTokens Written(ServedModel model, SessionHistory? history)
+    {
         if (history is null)
         {
             return new PromptTokens(0, All(model, [.. messages.Select(ToChat)]), 0, messages);

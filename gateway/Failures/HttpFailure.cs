@@ -1,5 +1,4 @@
 using Loire.Contracts;
-using Loire.Text;
 
 namespace Loire.Gateway;
 
@@ -22,7 +21,6 @@ internal readonly record struct HttpFailure(int Status, string Type, string Code
     {
         ClusterException failure => Of(failure),
         RefusedException refused => new(refused.Status, refused.Status == 401 ? "authentication_error" : Invalid, refused.Code, refused.Message, refused.Field),
-        TemplateException { RaisedByTemplate: true } template => new(400, Invalid, "invalid_request", $"The model's chat template refuses these messages: {template.Reason}", "messages"),
         BadHttpRequestException bad => new(bad.StatusCode, Invalid, "bad_request", bad.Message),
         _ => new(500, Server, "internal", "The request failed inside the server. The log of the gateway has the cause."),
     };

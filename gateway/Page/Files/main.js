@@ -115,7 +115,7 @@ async function run(text, turnId) {
     await stream(id, text, turnId, turn);
     turn.view.end('');
   } catch (error) {
-    turn.view.end(turn.abort.signal.aborted ? 'stopped' : 'broken off');
+    turn.view.end(turn.abort.signal.aborted ? 'stopped' : error.status >= 400 ? 'refused' : 'broken off');
     if (!turn.abort.signal.aborted) retry = error;
   }
   if (page.running !== turn) return; // the page shows another session by now

@@ -27,7 +27,7 @@ export function committedTurn(turn, { isLast, figures, onFork, onRewind, onUndo 
   return make('article', { className: 'turn' },
     ...turn.messages.map(message => bubble(message.role, message.content)),
     figures?.warning ? make('div', { className: 'warning' }, figures.warning) : null,
-    foot(figures ? liveFigures(figures) : storedFigures(turn), tools, figures, turn.finish_reason));
+    foot(figures ? liveFigures(figures) : storedFigures(turn), tools, turn.finish_reason));
 }
 
 /** A turn that is being written. `add` appends text; the page draws once a frame, however fast tokens come. */
@@ -72,21 +72,18 @@ function bubble(role, content) {
   return make('div', { className: `message ${known}`, title: known === 'system' || known === 'tool' ? role : '' }, content);
 }
 
-function foot(figures, tools, live, finishReason) {
+function foot(figures, tools, finishReason) {
   const ended = { length: 'cut at its limit', cancelled: 'stopped' }[finishReason];
   return make('div', { className: 'foot' },
-    live ? promptBar(live) : null,
     make('span', { className: 'figures' }, ...figures, ended ? make('span', { className: 'ended' }, ended) : null),
     tools);
 }
 
-function promptBar({ promptTokens, cachedTokens }) {
-  const bar = make('div', { className: 'prompt-bar', title: `${count(cachedTokens)} of ${count(promptTokens)} prompt tokens restored, ${count(promptTokens - cachedTokens)} computed` },
-    make('div', { className: 'cached' }), make('div', { className: 'computed' }));
-  const share = promptTokens > 0 ? cachedTokens / promptTokens : 0;
-  bar.children[0].style.width = `${100 * share}%`;
-  bar.children[1].style.width = `${100 * (1 - share)}%`;
-  return bar;
+/** How much of the prompt was restored, at a glance. */
+function promptMeter({ promptTokens, cachedTokens }) {
+  const meter = make('span', { className: 'prompt-meter' }, make('span', {}));
+  meter.firstChild.style.width = `${promptTokens > 0 ? 100 * cachedTokens / promptTokens : 0}%`;
+  return meter;
 }
 
 function storedFigures(turn) {
@@ -99,7 +96,8 @@ function liveFigures(live) {
     figure(count(live.generatedTokens), live.generatedTokens === 1 ? 'token' : 'tokens'),
     live.tokensPerSecond > 0 ? figure(count(live.tokensPerSecond), 'tokens/s') : null,
     figure(milliseconds(live.firstTokenMs), 'to the first'),
-    figure(`${count(live.cachedTokens)} of ${count(live.promptTokens)}`, `prompt tokens ${source}`),
+    make('span', { title: `${count(live.cachedTokens)} prompt tokens restored, ${count(live.promptTokens - live.cachedTokens)} computed` },
+      promptMeter(live), make('b', {}, `${count(live.cachedTokens)} of ${count(live.promptTokens)}`), ` prompt tokens ${source}`),
     figure(bytes(live.stateBytes), 'of state'),
   ].filter(Boolean);
 }

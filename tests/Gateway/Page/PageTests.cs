@@ -24,7 +24,7 @@ public sealed class PageTests
         await SayAsync(browser, "Greta lives in Lima.");
         await SayAsync(browser, "Which city does my sister live in?");
         await browser.UntilAsync($"{Turns} === 3 && document.querySelectorAll('.session').length === 1 && {Idle}");
-        await browser.UntilAsync("document.querySelector('.turn:last-child').innerText.includes('Your sister Greta lives in Lima.')");
+        await browser.UntilAsync("document.querySelector('.turn:last-child').innerText.includes('Your sister Greta lives in Lima.') && document.querySelectorAll('.tools').length === 3");
         Assert.Matches(@"tokens/s[\s\S]*to the first[\s\S]*prompt tokens from the device[\s\S]*KiB", (await browser.EvaluateAsync("document.querySelector('.turn:last-child .foot').innerText")).GetString());
         await PictureAsync(browser, "conversation");
 
@@ -35,7 +35,7 @@ public sealed class PageTests
         await browser.EvaluateAsync("[...document.querySelectorAll('.turn')[1].querySelectorAll('button')].find(b => b.textContent.startsWith('Fork')).click()");
         await browser.UntilAsync($"location.hash !== '{original}' && {Turns} === 2 && document.querySelectorAll('.session').length === 2");
         await SayAsync(browser, "And who lives there?");
-        await browser.UntilAsync($"{Turns} === 3 && {Idle}");
+        await browser.UntilAsync($"{Turns} === 3 && document.querySelectorAll('.tools').length === 3");
         Assert.Contains("forked from", (await browser.EvaluateAsync("document.querySelector('#facts').textContent")).GetString(), StringComparison.Ordinal);
 
         await SureAsync(browser, "document.querySelectorAll('.turn')[0]", "Rewind to here");
@@ -47,6 +47,32 @@ public sealed class PageTests
 
         await browser.EvaluateAsync("document.querySelector('.session').click()");
         await browser.UntilAsync($"{Turns} === 3 && location.hash === '{original}'");
+        Assert.Empty(browser.Complaints);
+    }
+
+    [BrowserFact]
+    public async Task On_a_phone_everything_fits_and_the_sessions_are_a_drawer()
+    {
+        await using var gateway = await TestGateway.StartAsync();
+        await using var browser = await Browser.StartAsync();
+        gateway.Cluster.Script = static (turn, _) => FakeCluster.Pieces(Answer(turn));
+        await browser.ScreenshotAsync(390, 780);
+        await browser.GoAsync(gateway.Http.BaseAddress!);
+        await SayAsync(browser, "My sister is called Greta.");
+        await browser.UntilAsync($"{Turns} === 1 && {Idle} && document.querySelector('.tools')");
+
+        var size = await browser.EvaluateAsync("[document.documentElement.scrollWidth, innerWidth, Math.round(document.querySelector('#composer').getBoundingClientRect().bottom), innerHeight]");
+        Assert.Equal("[390,390,780,780]", size.GetRawText());
+        Assert.Equal("hidden", (await browser.EvaluateAsync("getComputedStyle(document.querySelector('#sidebar')).visibility")).GetString());
+        await browser.EvaluateAsync("document.querySelector('#menu').click()");
+        await browser.UntilAsync("Math.round(document.querySelector('#sidebar').getBoundingClientRect().left) === 0");
+        if (Environment.GetEnvironmentVariable("LOIRE_SCREENSHOTS") is { Length: > 0 } folder)
+        {
+            await File.WriteAllBytesAsync(Path.Combine(folder, "drawer.png"), await browser.ScreenshotAsync(390, 780));
+        }
+
+        await browser.EvaluateAsync("document.querySelector('#veil').click()");
+        await browser.UntilAsync("getComputedStyle(document.querySelector('#sidebar')).visibility === 'hidden'");
         Assert.Empty(browser.Complaints);
     }
 
