@@ -34,6 +34,9 @@ public interface ICheckpointStore : IAsyncDisposable
     ValueTask DiscardCheckpointAsync(Digest address, CancellationToken cancellationToken = default);
 
     /// <summary>The checkpoint after the longest prefix of these tokens, of at most <paramref name="maxTokens"/> tokens.</summary>
+    /// <param name="prefix">Nobody appends to it or truncates it before the call returns.</param>
+    /// <param name="maxTokens">Longest prefix of use to the caller.</param>
+    /// <param name="cancellationToken">Heeded between pages.</param>
     /// <returns>Null when there is none. Damaged manifests are put aside and passed over.</returns>
     /// <remarks>
     /// After a <see cref="DamagedBlobException"/> on a page, look again with <paramref name="maxTokens"/> at that page's start: every

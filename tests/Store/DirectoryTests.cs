@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using System.Diagnostics;
 using static Loire.Store.Tests.Samples;
 
@@ -15,7 +16,7 @@ public sealed class DirectoryTests : DirectoryStoreTestBase
         Assert.Contains(Root, refused.Message, StringComparison.Ordinal);
     }
 
-    [Fact]
+    [FlockFact]
     public async Task Another_process_cannot_take_the_lock_while_the_store_is_open_and_can_after()
     {
         Assert.Equal(1, await RunAsync("flock", "-n", Store.Paths.Lock, "true"));
@@ -24,7 +25,7 @@ public sealed class DirectoryTests : DirectoryStoreTestBase
         await ReopenAsync();
     }
 
-    [Fact]
+    [FlockFact]
     public async Task A_store_that_another_process_holds_is_refused()
     {
         await Store.DisposeAsync();
@@ -40,6 +41,37 @@ public sealed class DirectoryTests : DirectoryStoreTestBase
         await holder.StandardInput.WriteLineAsync("go");
         await holder.WaitForExitAsync();
         await ReopenAsync();
+    }
+
+    [Fact]
+    public void An_option_out_of_range_is_refused_by_name()
+    {
+        var refused = Assert.Throws<ValidationException>(() => Open(new DirectoryStoreOptions { Path = Root, Workers = 0 }));
+
+        Assert.Contains(nameof(DirectoryStoreOptions.Workers), refused.Message, StringComparison.Ordinal);
+        Assert.Throws<ValidationException>(() => Open(new DirectoryStoreOptions { Path = Root, MaxBytes = 1 }));
+        Assert.Throws<ValidationException>(() => Open(new DirectoryStoreOptions { Path = Root, TimeToLive = TimeSpan.FromSeconds(-1) }));
+    }
+
+    [Fact]
+    public async Task A_path_may_end_in_a_separator_and_be_made_on_the_way()
+    {
+        using var directory = new TempDirectory();
+        var options = new DirectoryStoreOptions { Path = Path.Combine(directory.Path, "a", "b") + "/", TimeToLive = TimeSpan.Zero };
+        await using var store = Open(options);
+
+        Assert.True(await store.TrySwapSessionAsync(SessionReference.Create(Alice, "chat", Model, Time.GetUtcNow()), 0));
+        Assert.Empty((await store.SweepAsync()).Damaged);
+        Assert.NotNull(await store.GetSessionAsync(Alice, "chat"));
+    }
+
+    [Fact]
+    public void A_path_that_cannot_be_a_directory_is_an_error_of_the_store()
+    {
+        var file = Path.Combine(Root, "store.json");
+
+        Assert.ThrowsAny<StoreException>(() => Open(new DirectoryStoreOptions { Path = file }));
+        Assert.ThrowsAny<StoreException>(() => Open(new DirectoryStoreOptions { Path = Path.Combine(file, "below") }));
     }
 
     [Fact]
@@ -142,5 +174,17 @@ public sealed class DirectoryTests : DirectoryStoreTestBase
         using var process = Process.Start(new ProcessStartInfo(command, arguments)) ?? throw new InvalidOperationException($"{command} did not start.");
         await process.WaitForExitAsync();
         return process.ExitCode;
+    }
+}
+
+/// <summary>Skipped, and says so, where no other program can hold a lock.</summary>
+public sealed class FlockFactAttribute : FactAttribute
+{
+    public FlockFactAttribute()
+    {
+        if (!File.Exists("/usr/bin/flock"))
+        {
+            Skip = "There is no /usr/bin/flock to hold the lock from another process.";
+        }
     }
 }

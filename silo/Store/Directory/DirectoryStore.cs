@@ -1,3 +1,4 @@
+using System.ComponentModel.DataAnnotations;
 using System.Runtime.CompilerServices;
 using System.Runtime.ExceptionServices;
 using Microsoft.Extensions.Logging;
@@ -26,10 +27,12 @@ public sealed class DirectoryStore : ICheckpointStore
     private readonly SessionFiles _sessions;
     private readonly SemaphoreSlim _sweeping = new(1, 1);
 
+    /// <exception cref="ValidationException">An option is out of range; names it.</exception>
     /// <exception cref="StoreInUseException">Another process has it open.</exception>
     /// <exception cref="DamagedRecordException">The directory is not a store, or one of another version.</exception>
     public DirectoryStore(DirectoryStoreOptions options, TimeProvider time, ILogger<DirectoryStore> logger)
     {
+        Validator.ValidateObject(options, new ValidationContext(options), validateAllProperties: true);
         _files = new StoreFiles(options, time, logger);
         try
         {
@@ -111,7 +114,7 @@ public sealed class DirectoryStore : ICheckpointStore
     public async IAsyncEnumerable<SessionReference> ListSessionsAsync(
         StateOwner owner, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
-        var paths = await Task.Run(() => _sessions.PathsOf(owner).ToList(), cancellationToken);
+        var paths = await Task.Run(() => _sessions.PathsOf(owner), cancellationToken);
         foreach (var batch in paths.Chunk(ListBatch))
         {
             var read = await Task.Run(() => batch.Select(path => _sessions.TryLoad(path, owner)).ToList(), cancellationToken);

@@ -16,6 +16,7 @@ public sealed class DirectoryStoreOptions
     public long? MaxBytes { get; init; }
 
     /// <summary>How long state that no session reaches stays after its last use. A day: who returns tomorrow finds a warm cache.</summary>
+    [Range(typeof(TimeSpan), "00:00:00", "3650.00:00:00")]
     public TimeSpan TimeToLive { get; init; } = TimeSpan.FromHours(24);
 
     /// <summary>Newest turns of each session whose checkpoints stay for as long as the session: what rewind is instant for.</summary>

@@ -39,6 +39,7 @@ internal sealed class DirectorySweep(StoreFiles files, SessionFiles sessions, Ac
 
     private StorePaths Paths => files.Paths;
 
+    /// <exception cref="StoreUnavailableException">What was deleted before was to be deleted; the next sweep goes on.</exception>
     public SweepReport Run(CancellationToken cancellationToken)
     {
         files.Gate.BeginNoting();
@@ -50,6 +51,10 @@ internal sealed class DirectorySweep(StoreFiles files, SessionFiles sessions, Ac
             SweepBlobs(cancellationToken);
             DeleteBatches(Entries(Paths.Prefixes).Where(mark => mark.LastUse < _expiry).ToList(), _marks, StoreCount.None, cancellationToken);
             DeleteOldQuarantine(cancellationToken);
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            throw StoreFiles.Explain(failure, "sweep", Paths.Root);
         }
         finally
         {

@@ -59,9 +59,9 @@ internal sealed partial class SessionFiles(StoreFiles files, TurnFiles turns)
         }
     }
 
-    public IEnumerable<string> PathsOf(StateOwner owner) => Enumerate(files.Paths.SessionsOf(owner));
+    public string[] PathsOf(StateOwner owner) => Enumerate(files.Paths.SessionsOf(owner));
 
-    public IEnumerable<string> AllPaths() => Enumerate(files.Paths.Sessions);
+    public string[] AllPaths() => Enumerate(files.Paths.Sessions);
 
     /// <returns>Null when it is not there, or is damaged, which is reported.</returns>
     public SessionReference? TryLoad(string path, StateOwner? owner)
@@ -128,9 +128,17 @@ internal sealed partial class SessionFiles(StoreFiles files, TurnFiles turns)
 
     private Lock ShardOf(string path) => _shards[(uint)string.GetHashCode(path, StringComparison.Ordinal) % ShardCount];
 
-    private static IEnumerable<string> Enumerate(string folder) => Directory.Exists(folder)
-        ? Directory.EnumerateFiles(folder, "*.json", SearchOption.AllDirectories)
-        : [];
+    private static string[] Enumerate(string folder)
+    {
+        try
+        {
+            return Directory.Exists(folder) ? Directory.GetFiles(folder, "*.json", SearchOption.AllDirectories) : [];
+        }
+        catch (Exception failure) when (failure is IOException or UnauthorizedAccessException)
+        {
+            throw StoreFiles.Explain(failure, "list", folder);
+        }
+    }
 
     [LoggerMessage(Level = LogLevel.Warning, Message =
         "Session '{Session}' was not moved: epoch {Expected} was expected, {Found} is stored. Another owner has it.")]

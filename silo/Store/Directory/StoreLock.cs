@@ -6,6 +6,10 @@ namespace Loire.Store;
 /// <remarks>One process at a time makes compare-and-swap a matter of one lock in memory: ops/decisions/0004-one-process-a-directory.md.</remarks>
 internal sealed class StoreLock : IDisposable
 {
+    private const int WouldBlock = 11; // EWOULDBLOCK on Linux
+    private const int WouldBlockOnMac = 35;
+    private const int SharingViolation = unchecked((int)0x80070020);
+
     private readonly FileStream _file;
 
     private StoreLock(FileStream file) => _file = file;
@@ -18,7 +22,7 @@ internal sealed class StoreLock : IDisposable
         {
             file = new FileStream(paths.Lock, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         }
-        catch (IOException failure) when (!StoreFiles.IsFull(failure))
+        catch (IOException failure) when (failure.HResult is WouldBlock or WouldBlockOnMac or SharingViolation)
         {
             throw new StoreInUseException(
                 $"The store '{paths.Root}' is open in process {Holder(paths)}. Stop that process, share its store, or choose another directory.",
@@ -26,8 +30,17 @@ internal sealed class StoreLock : IDisposable
         }
 
         // Beside the lock and not in it: a locked file cannot be read.
-        File.WriteAllText(paths.Holder, Environment.ProcessId.ToString(CultureInfo.InvariantCulture));
-        return new StoreLock(file);
+        var held = new StoreLock(file);
+        try
+        {
+            File.WriteAllText(paths.Holder, Environment.ProcessId.ToString(CultureInfo.InvariantCulture));
+            return held;
+        }
+        catch
+        {
+            held.Dispose();
+            throw;
+        }
     }
 
     public void Dispose() => _file.Dispose();

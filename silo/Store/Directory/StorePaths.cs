@@ -17,7 +17,7 @@ internal sealed class StorePaths(string root)
 {
     private const string RecordExtension = ".json";
 
-    public string Root { get; } = Path.GetFullPath(root);
+    public string Root { get; } = Path.TrimEndingDirectorySeparator(Path.GetFullPath(root));
 
     public string Format => Path.Combine(Root, "store.json");
 
