@@ -79,6 +79,7 @@ async function send(path, method, body, signal) {
     if (response.ok) return response;
     const error = new ApiError(response.status, await errorOf(response));
     if (response.status !== 401 || !askForKey) throw error;
+    if (sessionStorage.getItem(keyName) !== key) continue; // another call has asked meanwhile
     sessionStorage.setItem(keyName, await askForKey(key !== null));
   }
 }

@@ -253,13 +253,21 @@ async function showModel() {
   byId('model').replaceChildren(...(model ? [make('b', {}, model.id), `${model.family} · ${count(model.context_tokens)} tokens of context`] : ['No model is served yet.']));
 }
 
+let askedKey = null;
+
+/** Asks once, however many calls are waiting for the answer. */
 function askForKey(wasWrong) {
-  const dialog = byId('key-dialog');
-  byId('key-title').textContent = wasWrong ? 'That key was not accepted' : 'This server asks for a key';
-  if (!dialog.open) dialog.showModal();
-  return new Promise(resolve => {
-    byId('key-form').onsubmit = () => resolve(byId('key').value.trim());
+  askedKey ??= new Promise(resolve => {
+    const dialog = byId('key-dialog');
+    byId('key-title').textContent = wasWrong ? 'That key was not accepted' : 'This server asks for a key';
+    dialog.oncancel = event => event.preventDefault(); // there is nothing to see without one
+    byId('key-form').onsubmit = () => {
+      askedKey = null;
+      resolve(byId('key').value.trim());
+    };
+    dialog.showModal();
   });
+  return askedKey;
 }
 
 function listen() {

@@ -91,13 +91,13 @@ function storedFigures(turn) {
 }
 
 function liveFigures(live) {
-  const source = { device: 'from the device', store: 'from the store' }[live.source] ?? 'cached';
+  const source = { device: 'still on the device', store: 'read from the store' }[live.source] ?? 'cached';
   return [
     figure(count(live.generatedTokens), live.generatedTokens === 1 ? 'token' : 'tokens'),
     live.tokensPerSecond > 0 ? figure(count(live.tokensPerSecond), 'tokens/s') : null,
     figure(milliseconds(live.firstTokenMs), 'to the first'),
-    make('span', { title: `${count(live.cachedTokens)} prompt tokens restored, ${count(live.promptTokens - live.cachedTokens)} computed` },
-      promptMeter(live), make('b', {}, `${count(live.cachedTokens)} of ${count(live.promptTokens)}`), ` prompt tokens ${source}`),
+    make('span', { title: `${count(live.cachedTokens)} prompt tokens ${source}, ${count(live.promptTokens - live.cachedTokens)} computed` },
+      promptMeter(live), make('b', {}, `${count(live.cachedTokens)} of ${count(live.promptTokens)}`), ' prompt tokens cached'),
     figure(bytes(live.stateBytes), 'of state'),
   ].filter(Boolean);
 }

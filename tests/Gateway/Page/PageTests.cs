@@ -25,7 +25,7 @@ public sealed class PageTests
         await SayAsync(browser, "Which city does my sister live in?");
         await browser.UntilAsync($"{Turns} === 3 && document.querySelectorAll('.session').length === 1 && {Idle}");
         await browser.UntilAsync("document.querySelector('.turn:last-child').innerText.includes('Your sister Greta lives in Lima.') && document.querySelectorAll('.tools').length === 3");
-        Assert.Matches(@"tokens/s[\s\S]*to the first[\s\S]*prompt tokens from the device[\s\S]*KiB", (await browser.EvaluateAsync("document.querySelector('.turn:last-child .foot').innerText")).GetString());
+        Assert.Matches(@"tokens/s[\s\S]*to the first[\s\S]*prompt tokens cached[\s\S]*KiB", (await browser.EvaluateAsync("document.querySelector('.turn:last-child .foot').innerText")).GetString());
         await PictureAsync(browser, "conversation");
 
         var original = (await browser.EvaluateAsync("location.hash")).GetString();
@@ -130,13 +130,16 @@ public sealed class PageTests
     public async Task A_server_with_keys_is_asked_with_one()
     {
         await using var gateway = await TestGateway.StartAsync(new GatewayOptions { ApiKeys = ["open-sesame"] });
+        gateway.Cluster.Script = static (_, _) => FakeCluster.Pieces("Hello.");
         await using var browser = await Browser.StartAsync();
         await browser.GoAsync(gateway.Http.BaseAddress!);
         await browser.UntilAsync("document.querySelector('#key-dialog').open");
         await PictureAsync(browser, "key");
 
+        await browser.EvaluateAsync("document.querySelector('#key').value = 'wrong-key'; document.querySelector('#key-form button').click()");
+        await browser.UntilAsync("document.querySelector('#key-dialog').open && document.querySelector('#key-title').textContent.includes('not accepted')");
         await browser.EvaluateAsync("document.querySelector('#key').value = 'open-sesame'; document.querySelector('#key-form button').click()");
-        await browser.UntilAsync("document.querySelector('#model').textContent.includes('loire-demo')");
+        await browser.UntilAsync("document.querySelector('#model').textContent.includes('loire-demo') && document.querySelector('#sessions').textContent.includes('No session yet')");
         await SayAsync(browser, "Hi");
 
         await browser.UntilAsync($"{Turns} === 1 && {Idle} && document.querySelector('.tools')");
