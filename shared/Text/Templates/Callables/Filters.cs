@@ -33,7 +33,7 @@ internal static class Filters
             ["int"] = ToInteger,
             ["float"] = ToFloat,
             ["abs"] = (_, value, _) => value is double number ? Math.Abs(number) : Python.Narrow(System.Numerics.BigInteger.Abs(Integer(value))),
-            ["round"] = (_, value, arguments) => value is long && arguments.Named.Count == 0 && arguments.Positional.Count < 2 ? value : Round(value, arguments),
+            ["round"] = (_, value, arguments) => value is long or System.Numerics.BigInteger && arguments.Named.Count == 0 && arguments.Positional.Count < 2 ? value : Round(value, arguments),
         };
         foreach (var (name, filter) in ListFilters.All)
         {

@@ -37,6 +37,9 @@ internal static class ListFilters
         return items;
     }
 
+    /// <summary>As map and select take it: whatever is false has no items.</summary>
+    private static IReadOnlyList<object?> ItemsIfAny(RenderContext context, object? value) => Python.IsTrue(value) ? Items(context, value) : [];
+
     private static object Reverse(RenderContext context, object? value, Arguments arguments)
     {
         var reversed = Items(context, value).Reverse().ToList();
@@ -57,7 +60,7 @@ internal static class ListFilters
 
     private static TemplateList Map(RenderContext context, object? value, Arguments arguments)
     {
-        var items = Items(context, value);
+        var items = ItemsIfAny(context, value);
         if (arguments.Positional.Count == 0)
         {
             var bound = arguments.Bind("attribute", "default");
@@ -87,7 +90,7 @@ internal static class ListFilters
         }
 
         var rest = new Arguments([.. given.Skip(testAt + 1)], arguments.Named);
-        return new TemplateList([.. Items(context, value).Where(item => test(byMember ? Members.Follow(item, path) : item, rest) == wanted)]);
+        return new TemplateList([.. ItemsIfAny(context, value).Where(item => test(byMember ? Members.Follow(item, path) : item, rest) == wanted)]);
     }
 
     private static TemplateList DictSort(RenderContext context, object? value, Arguments arguments)

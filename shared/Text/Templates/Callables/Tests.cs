@@ -29,9 +29,7 @@ internal static class Tests
             ["callable"] = (value, _) => value is ITemplateCallable,
             ["odd"] = (value, _) => !Python.ToBig(value).IsEven,
             ["even"] = (value, _) => Python.ToBig(value).IsEven,
-            ["divisibleby"] = (value, arguments) => Python.ToBig(arguments.Bind("num").Required(0)) is { IsZero: false } divisor
-                ? (Python.ToBig(value) % divisor).IsZero
-                : throw new TemplateFault("division by zero"),
+            ["divisibleby"] = (value, arguments) => Python.ToDouble(Operators.Arithmetic("%", Python.Number(value), Python.Number(arguments.Bind("num").Required(0)))) == 0,
             ["lower"] = (value, _) => PythonText.Str(value).Text is var text && text.Any(char.IsLower) && !text.Any(char.IsUpper),
             ["upper"] = (value, _) => PythonText.Str(value).Text is var text && text.Any(char.IsUpper) && !text.Any(char.IsLower),
             ["sameas"] = (value, arguments) => arguments.Bind("other").Required(0) is var other

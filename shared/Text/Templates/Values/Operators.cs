@@ -45,6 +45,8 @@ internal static class Operators
                 return Repeat(text, Python.ToInt(left), context);
             case ("*", TemplateList list, long or bool):
                 return Repeat(list, Python.ToInt(right), context);
+            case ("*", long or bool, TemplateList list):
+                return Repeat(list, Python.ToInt(left), context);
             case ("%", TemplateString format, _):
                 return TextFormat.Percent(format, right is TemplateList { IsTuple: true } tuple ? tuple.Items : [right], context);
         }
@@ -54,7 +56,7 @@ internal static class Operators
             : throw new TemplateFault($"it does not take {Python.TypeName(left)} and {Python.TypeName(right)}");
     }
 
-    private static object Arithmetic(string operation, object left, object right) =>
+    public static object Arithmetic(string operation, object left, object right) =>
         left is double || right is double || operation == "/"
             ? (object)Floats(operation, Python.ToDouble(left), Python.ToDouble(right))
             : Integers(operation, Python.ToBig(left), Python.ToBig(right));

@@ -42,6 +42,9 @@ internal static class Python
 
     public static bool IsNumber(object? value) => value is bool or long or double or BigInteger;
 
+    /// <summary>The value itself, when it is a number.</summary>
+    public static object Number(object? value) => value is not null && IsNumber(value) ? value : throw new TemplateFault($"{TypeName(value)} is not a number");
+
     public static double ToDouble(object? value) => value switch
     {
         bool flag => flag ? 1 : 0,
@@ -127,7 +130,6 @@ internal static class Python
 
     public static bool Contains(object? container, object? item)
     {
-        ThrowIfUndefined(item);
         return container switch
         {
             Undefined => false,
