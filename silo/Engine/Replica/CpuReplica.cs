@@ -31,13 +31,27 @@ public static class CpuReplica
     /// <param name="tokenizer">Needed for stop texts.</param>
     public static IReplicaEngine Join(ModelFolder model, IReadOnlyList<ICpuStage> stages, IReadOnlyList<ICpuShard> shards, EngineOptions options, Tokenizer? tokenizer = null)
     {
-        var sizes = new BackendSizes(
-            options.Slots,
-            PagePool.PagesFor(Math.Max(options.KeyValueTokens, StateShape.PageTokens)),
-            options.MaxTokensPerStep,
-            Math.Min(options.Slots, options.MaxTokensPerStep),
-            options.Threads);
-        var backend = new CpuBackend(model.Graph, [.. stages.Cast<CpuStage>()], [.. shards.Cast<CpuShard>()], sizes);
+        var backend = Backend(model, stages, shards, options);
         return new ReplicaEngine(backend, model.Graph.ContextLength, options, tokenizer);
     }
+
+    /// <summary>The loop without its thread: a caller turns it step by step.</summary>
+    internal static StepLoop JoinLoop(ModelFolder model, IReadOnlyList<ICpuStage> stages, IReadOnlyList<ICpuShard> shards, EngineOptions options, out IDisposable backend)
+    {
+        var joined = Backend(model, stages, shards, options);
+        backend = joined;
+        return new StepLoop(joined, options, tokenBytes: null);
+    }
+
+    private static CpuBackend Backend(ModelFolder model, IReadOnlyList<ICpuStage> stages, IReadOnlyList<ICpuShard> shards, EngineOptions options) =>
+        new(
+            model.Graph,
+            [.. stages.Cast<CpuStage>()],
+            [.. shards.Cast<CpuShard>()],
+            new BackendSizes(
+                options.Slots,
+                PagePool.PagesFor(Math.Max(options.KeyValueTokens, StateShape.PageTokens)),
+                options.MaxTokensPerStep,
+                Math.Min(options.Slots, options.MaxTokensPerStep),
+                options.Threads));
 }
