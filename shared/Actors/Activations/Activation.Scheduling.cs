@@ -73,8 +73,15 @@ internal sealed partial class Activation
                     }
                 }
 
-                // Calls start inside a task of the scheduler, so that what they await comes back to it.
-                Scheduler.Execute(task ?? new Task(PumpAction, this, CancellationToken.None, TaskCreationOptions.DenyChildAttach));
+                if (task is not null)
+                {
+                    Scheduler.Execute(task);
+                }
+                else
+                {
+                    // Calls start inside a task of the scheduler, so that what they await comes back to it.
+                    new Task(PumpAction, this, CancellationToken.None, TaskCreationOptions.DenyChildAttach).RunSynchronously(Scheduler);
+                }
             }
         }
         finally

@@ -11,7 +11,7 @@ internal sealed class ActivationScheduler(Activation activation) : TaskScheduler
 
     // A task that waits in the queue stays there: taking it out of the middle is not worth its cost.
     protected override bool TryExecuteTaskInline(Task task, bool taskWasPreviouslyQueued) =>
-        !taskWasPreviouslyQueued && Current == this && TryExecuteTask(task);
+        !taskWasPreviouslyQueued && Orleans.Runtime.RuntimeContext.Current == activation && TryExecuteTask(task);
 
     protected override IEnumerable<Task> GetScheduledTasks() => activation.QueuedTasks();
 }

@@ -29,7 +29,7 @@ public interface IPlacementContext
     SiloStatus LocalSiloStatus { get; }
 
     /// <summary>The active silos that have the target's grain class.</summary>
-    /// <exception cref="OrleansException">There is none.</exception>
+    /// <exception cref="SiloUnavailableException">There is none.</exception>
     SiloAddress[] GetCompatibleSilos(PlacementTarget target);
 }
 

@@ -22,7 +22,7 @@ internal sealed class PlacementService(IServiceProvider services, ILocalSiloDeta
             .Order()];
         return active.Length > 0
             ? active
-            : throw new OrleansException($"No active silo can host {target.GrainIdentity}: the cluster stops, or has not started.");
+            : throw new SiloUnavailableException($"No active silo can host {target.GrainIdentity}: the cluster stops, or has not started.");
     }
 
     /// <summary>The silo for a new activation of this class.</summary>
