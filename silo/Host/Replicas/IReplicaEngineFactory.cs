@@ -26,7 +26,7 @@ public sealed class CpuEngineFactory : IReplicaEngineFactory
         CpuReplica.LoadShard(SourceOf(model), plan.FirstExpert, plan.EndExpert, progress);
 
     public IReplicaEngine Join(ServedModel model, IReadOnlyList<ICpuStage> stages, IReadOnlyList<ICpuShard> shards, EngineOptions options) =>
-        CpuReplica.Join(SourceOf(model), stages, shards, options);
+        CpuReplica.Join(SourceOf(model), stages, shards, options, model.Tokenizer);
 
     private static ModelFolder SourceOf(ServedModel model) =>
         model.Source ?? throw new ArgumentException($"Model '{model.Id}' has no folder to read weights from.", nameof(model));

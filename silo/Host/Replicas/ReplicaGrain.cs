@@ -1,7 +1,6 @@
 using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
 using Loire.Contracts;
-using Loire.Silo.Links;
 using Loire.Store;
 using Microsoft.Extensions.Logging;
 using Orleans;
@@ -16,7 +15,7 @@ namespace Loire.Silo.Replicas;
 /// </remarks>
 [KeepAlive]
 internal sealed partial class ReplicaGrain(
-    ReplicaHost replicas, TensorLinks links, SiloOptions options, TimeProvider time, ILogger<ReplicaGrain> logger) : Grain, IReplicaGrain
+    ReplicaHost replicas, SiloOptions options, TimeProvider time, ILogger<ReplicaGrain> logger) : Grain, IReplicaGrain
 {
     private Task<LoadedReplica>? _loading;
 
@@ -99,7 +98,7 @@ internal sealed partial class ReplicaGrain(
             var table = await GrainFactory.GetGrain<IRouterGrain>(key).OpenAsync(plan);
             var stages = await Task.WhenAll(plan.Stages.Select(
                 stage => GrainFactory.GetGrain<ILayerStageGrain>(ReplicaKey.Parse(key).Part(stage.Stage)).OpenAsync(stage)));
-            var replica = await replicas.JoinAsync(key, plan, [.. stages.Select(links.Stage)], [.. table.Endpoints.Select(links.Shard)]);
+            var replica = await replicas.JoinAsync(key, plan, stages, table);
             LogReady(key, plan.Stages.Length, plan.Shards.Length, time.GetElapsedTime(start).TotalSeconds);
             return replica;
         }

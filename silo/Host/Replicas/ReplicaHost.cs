@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using Loire.Contracts;
 using Loire.Engine.Replica;
+using Loire.Silo.Links;
 using Loire.Silo.Models;
 using Loire.Store;
 using Loire.Telemetry;
@@ -18,6 +19,7 @@ public sealed class ReplicaHost : IAsyncDisposable
     private readonly ConcurrentDictionary<string, LoadedReplica> _replicas = [];
     private readonly ModelCatalog _catalog;
     private readonly IReplicaEngineFactory _factory;
+    private readonly TensorLinks _links;
     private readonly ICheckpointStore _store;
     private readonly SiloOptions _options;
     private readonly LoireMetrics _metrics;
@@ -26,10 +28,10 @@ public sealed class ReplicaHost : IAsyncDisposable
     private readonly LoadReporter _reporter;
 
     public ReplicaHost(
-        ModelCatalog catalog, IReplicaEngineFactory factory, ICheckpointStore store, SiloOptions options,
+        ModelCatalog catalog, IReplicaEngineFactory factory, TensorLinks links, ICheckpointStore store, SiloOptions options,
         LoireMetrics metrics, TimeProvider time, ILoggerFactory loggers)
     {
-        (_catalog, _factory, _store, _options, _metrics, _time, _loggers) = (catalog, factory, store, options, metrics, time, loggers);
+        (_catalog, _factory, _links, _store, _options, _metrics, _time, _loggers) = (catalog, factory, links, store, options, metrics, time, loggers);
         _reporter = new LoadReporter(options.LoadProgress, loggers.CreateLogger<LoadReporter>());
         metrics.Steps.ReadFrom(Read);
     }
@@ -40,7 +42,7 @@ public sealed class ReplicaHost : IAsyncDisposable
     internal LoadedReplica? Find(string replica) => _replicas.GetValueOrDefault(replica);
 
     /// <summary>Makes the engine from parts that are all in this process, or returns the one that is there.</summary>
-    internal async Task<LoadedReplica> JoinAsync(string replica, ReplicaPlan plan, IReadOnlyList<ICpuStage> stages, IReadOnlyList<ICpuShard> shards)
+    internal async Task<LoadedReplica> JoinAsync(string replica, ReplicaPlan plan, IEnumerable<TensorEndpoint> stages, ExpertTable table)
     {
         if (_replicas.TryGetValue(replica, out var loaded))
         {
@@ -54,12 +56,15 @@ public sealed class ReplicaHost : IAsyncDisposable
                 FailureCode.Internal, $"Replica '{replica}' is planned for model digest {plan.ModelDigest}, but '{model.Folder}' has {model.Digest}. Give every silo the same files.");
         }
 
-        var engine = await Task.Run(() => _factory.Join(model, stages, shards, _options.Engine));
+        var engine = await JoinPartsAsync(model, [.. stages.Select(_links.Stage)], [.. table.Endpoints.Select(_links.Shard)]);
         var turns = new ReplicaTurns(replica, model, engine, _store, _options, _metrics, _time, _loggers);
         return _replicas[replica] = new LoadedReplica(model, plan, engine, turns, _time.GetUtcNow());
     }
 
-    /// <summary>Ends the engines. Nobody calls a replica any more.</summary>
+    private Task<IReplicaEngine> JoinPartsAsync(ServedModel model, ICpuStage[] stages, ICpuShard[] shards) =>
+        Task.Run(() => _factory.Join(model, stages, shards, _options.Engine));
+
+    /// <summary>Ends the engines, before the links dispose the parts that they use. Nobody calls a replica any more.</summary>
     public async ValueTask DisposeAsync()
     {
         foreach (var replica in _replicas.Keys)
