@@ -46,7 +46,7 @@ public sealed class SiloTests : IAsyncLifetime
         Assert.True(view.Ready);
         Assert.Equal([0, 2], view.Stages.Select(stage => stage.FirstLayer));
         Assert.Equal([0, 2, 4, 6], view.Router!.Shards.Select(shard => shard.FirstExpert));
-        Assert.Equal([0L, 1, 2, 3, 4, 5, 6, 7], view.Router.ExpertLoad);
+        Assert.Equal([0L, 1, 2, 3, 4, 5, 6, 7], view.Router.ExpertLoad.ToArray());
         var model = Assert.Single(await Cluster.GetModelsAsync());
         Assert.Equal(("bytes", 4096), (model.Id, model.ContextTokens));
     }
