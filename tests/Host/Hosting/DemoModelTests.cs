@@ -2,7 +2,6 @@ using Loire.Contracts;
 using Loire.Silo;
 using Loire.Text;
 using Microsoft.Extensions.DependencyInjection;
-using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Orleans;
 

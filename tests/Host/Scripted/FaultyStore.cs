@@ -10,7 +10,8 @@ internal sealed class FaultyStore(ICheckpointStore inner) : ICheckpointStore
 
     public List<BlobReference> Put { get; } = [];
 
-    public int SwapsAttempted { get; private set; }
+    /// <summary>Completes when the first checkpoint is stored.</summary>
+    public TaskCompletionSource CheckpointStored { get; } = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
     public StoreUsage Usage => inner.Usage;
 
@@ -43,6 +44,7 @@ internal sealed class FaultyStore(ICheckpointStore inner) : ICheckpointStore
     {
         await Before(nameof(PutCheckpointAsync));
         await inner.PutCheckpointAsync(manifest, cancellationToken);
+        CheckpointStored.TrySetResult();
     }
 
     public ValueTask<CheckpointManifest?> GetCheckpointAsync(Digest address, CancellationToken cancellationToken = default) => inner.GetCheckpointAsync(address, cancellationToken);
@@ -65,7 +67,6 @@ internal sealed class FaultyStore(ICheckpointStore inner) : ICheckpointStore
 
     public async ValueTask<bool> TrySwapSessionAsync(SessionReference next, long expectedEpoch, CancellationToken cancellationToken = default)
     {
-        SwapsAttempted++;
         await Before(nameof(TrySwapSessionAsync));
         return await inner.TrySwapSessionAsync(next, expectedEpoch, cancellationToken);
     }
