@@ -88,7 +88,11 @@ public sealed class DemoModelTests : IAsyncLifetime
             loop.TurnOnce();
             foreach (var sequence in sequences)
             {
-                _ = sequence.ReadAsync(buffer, CancellationToken.None).GetAwaiter().GetResult(); // a token is there: nothing waits
+                var read = sequence.ReadAsync(buffer, CancellationToken.None);
+                if (!read.IsCompletedSuccessfully || read.Result == 0)
+                {
+                    throw new InvalidOperationException("The step left no token to read.");
+                }
             }
         }
     }
