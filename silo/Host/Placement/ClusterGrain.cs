@@ -48,8 +48,17 @@ internal sealed class ClusterGrain(
         var page = await new SessionListing(store, catalog).ReadAsync(owner, after, limit);
         var resident = await Task.WhenAll(page.Sessions.GroupBy(session => session.Model).Select(ResidentAsync));
         var onDevice = resident.SelectMany(ids => ids).ToHashSet();
-        return page with { Sessions = [.. page.Sessions.Select(session => session with { Resident = onDevice.Contains(session.Id) })] };
+        return page with
+        {
+            Sessions = [.. page.Sessions.Select(session => session with { Resident = onDevice.Contains(session.Id), StateBytes = StateBytesOf(session) })],
+        };
     }
+
+    /// <summary>From the model's shape: a list does not read a manifest for each session. 0 while the model is not loaded.</summary>
+    private long StateBytesOf(SessionView session) =>
+        session.Checkpoint is not null && replicas.Find(new ReplicaKey(session.Model, 0).ToString()) is { } replica
+            ? replica.Engine.Shape.State.BytesOf(session.CheckpointTokens)
+            : 0;
 
     /// <summary>Ids of those sessions of one model whose state is on a device.</summary>
     private async Task<IEnumerable<string>> ResidentAsync(IGrouping<string, SessionView> sessions)

@@ -92,7 +92,8 @@ public sealed class SiloTests : IAsyncLifetime
         Assert.Equal("ok", World.TextOf(events));
         Assert.Equal(TurnEventKind.Finished, events[^1].Kind);
         Assert.True((await Session().GetAsync())!.Resident);
-        Assert.True((await Cluster.ListSessionsAsync(SessionKey.LocalOwner, null, 10)).Sessions.Single().Resident);
+        var listed = Assert.Single((await Cluster.ListSessionsAsync(SessionKey.LocalOwner, null, 10)).Sessions);
+        Assert.Equal((true, ScriptedState.Shape.BytesOf(7)), (listed.Resident, listed.StateBytes));
         await StopAsync();
 
         await StartAsync();
