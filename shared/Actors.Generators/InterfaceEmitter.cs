@@ -264,7 +264,7 @@ internal static class InterfaceEmitter
         _ => Shape.Of(method).Kind switch
         {
             ReturnKind.Other => "a grain method returns Task, Task<T>, ValueTask, ValueTask<T> or IAsyncEnumerable<T>",
-            ReturnKind.Void when !method.ContainingType.Implements("Orleans.IGrainObserver") && !Shape.Of(method).IsOneWay => "only observers and [OneWay] methods return nothing",
+            ReturnKind.Void when !method.ContainingType.Implements("Orleans.IGrainObserver") && !method.Has("Orleans.Concurrency.OneWayAttribute") => "only observers and [OneWay] methods return nothing",
             _ => null,
         },
     };

@@ -90,6 +90,7 @@ public static class RequestContext
     {
         private readonly Guid _original;
         private readonly Guid _own;
+        private readonly Loire.Actors.Activation? _activation;
 
         internal ReentrancySection(Guid original, Guid own)
         {
@@ -102,17 +103,15 @@ public static class RequestContext
 
             if (own != Guid.Empty)
             {
-                RuntimeContext.Current?.EnterReentrantSection(own);
+                _activation = RuntimeContext.Current;
+                _activation?.EnterReentrantSection(own);
             }
         }
 
         /// <summary>Ends the section.</summary>
         public void Dispose()
         {
-            if (_own != Guid.Empty)
-            {
-                RuntimeContext.Current?.LeaveReentrantSection(_own);
-            }
+            _activation?.LeaveReentrantSection(_own);
 
             if (_own != _original)
             {

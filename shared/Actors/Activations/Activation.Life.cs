@@ -193,7 +193,7 @@ internal sealed partial class Activation
             : exception;
         Runtime.Log.ActivationFailed(reported, GrainId);
         await CleanUpAsync(CancellationToken.None);
-        await Runtime.Locator.UnregisterAsync(this);
+        await CallAsync("directory", _ => Runtime.Locator.UnregisterAsync(this), CancellationToken.None);
         Runtime.Catalog.Remove(this);
         FailAll(TakeOver(), _ => reported);
         _deactivated.TrySetResult();
@@ -341,6 +341,12 @@ internal sealed partial class Activation
         lock (_lock)
         {
             _state = ActivationState.Ended;
+            if (_running.Count + _ready.Count == 0)
+            {
+                // References that remember this activation do not keep the grain's object in memory.
+                GrainInstance = null;
+            }
+
             while (_waiting.First is { } request)
             {
                 _waiting.Remove(request);

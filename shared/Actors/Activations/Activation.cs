@@ -94,6 +94,8 @@ internal sealed partial class Activation : IGrainContext, IThreadPoolWorkItem
 
     public IIncomingGrainCallFilter[] Filters => Runtime.Filters;
 
+    public bool HasFilters => Filters.Length > 0 || Class.IsFilter;
+
     /// <summary>The observer's or the grain's object; null when the observer was collected.</summary>
     private object? Target => _observer is null ? GrainInstance : _observer.TryGetTarget(out var target) ? target : null;
 

@@ -69,15 +69,18 @@ internal sealed class Catalog(SiloRuntime runtime)
     {
         IsClosed = true;
         var reason = new DeactivationReason(DeactivationReasonCode.ShuttingDown, "The silo stops.");
-        Activation[] activations = [.. All];
-        foreach (var activation in activations)
-        {
-            activation.Deactivate(reason, cancellationToken);
-        }
-
         try
         {
-            await Task.WhenAll(activations.Select(activation => activation.Deactivated)).WaitAsync(cancellationToken);
+            // Again while there are any: one may have begun just before the catalog closed, or follow one that moved.
+            while (All.ToArray() is { Length: > 0 } activations)
+            {
+                foreach (var activation in activations)
+                {
+                    activation.Deactivate(reason, cancellationToken);
+                }
+
+                await Task.WhenAll(activations.Select(activation => activation.Deactivated)).WaitAsync(cancellationToken);
+            }
         }
         catch (OperationCanceledException)
         {

@@ -38,7 +38,7 @@ public abstract class Request<T> : Request, IValueTaskSource<T>, IValueTaskSourc
 
     internal override void Run(Activation activation, object instance)
     {
-        if (activation.Filters.Length > 0 && IsFiltered)
+        if (activation.HasFilters && IsFiltered)
         {
             _ = RunFilteredAsync(activation, instance);
             return;

@@ -33,6 +33,13 @@ internal sealed class GrainLocator(SiloRuntime runtime, IGrainDirectory director
 
         var address = activation.Address;
         var registered = await directory.Register(address).WaitAsync(cancellationToken);
+        if (registered?.SiloAddress == runtime.Address && !address.Matches(registered))
+        {
+            // This silo's catalog has this activation and no other, so the entry is one that could not be removed.
+            await directory.Unregister(registered).WaitAsync(cancellationToken);
+            registered = await directory.Register(address).WaitAsync(cancellationToken);
+        }
+
         return address.Matches(registered) ? null : registered;
     }
 

@@ -18,6 +18,7 @@ internal sealed class GrainClass
         Name = type.FullName!;
         GrainType = GrainTypeOf(type);
         Placement = type.GetCustomAttribute<PlacementAttribute>()?.PlacementStrategy ?? RandomPlacement.Singleton;
+        IsFilter = typeof(IIncomingGrainCallFilter).IsAssignableFrom(type);
         IsReentrant = type.IsDefined(typeof(ReentrantAttribute));
         IsKeptAlive = type.IsDefined(typeof(KeepAliveAttribute)) || type.GetCustomAttribute<CollectionAgeLimitAttribute>() is { AlwaysActive: true };
         AgeLimit = options.ClassSpecificCollectionAge.TryGetValue(Name, out var age) ? age : type.GetCustomAttribute<CollectionAgeLimitAttribute>()?.AgeLimit;
@@ -47,6 +48,9 @@ internal sealed class GrainClass
     public PlacementStrategy Placement { get; }
 
     public bool IsReentrant { get; }
+
+    /// <summary>Whether the grain filters its own calls.</summary>
+    public bool IsFilter { get; }
 
     public bool IsKeptAlive { get; }
 

@@ -113,7 +113,8 @@ internal sealed class SiloRuntime
         if ((method.Options & CallOptions.OneWay) == 0)
         {
             request.SentAt = Time.GetTimestamp();
-            request.Deadline = request.SentAt + (method.ResponseTimeout is { } timeout ? TicksOf(timeout) : _timeoutTicks);
+            var wait = method.ResponseTimeout is { } timeout ? TicksOf(timeout) : _timeoutTicks;
+            request.Deadline = wait > 0 ? request.SentAt + wait : long.MaxValue;
         }
 
         var cancellable = request.IsCancellable;
