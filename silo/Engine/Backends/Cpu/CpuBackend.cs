@@ -38,6 +38,7 @@ internal sealed class CpuBackend : IBackend
         };
         _team = new WorkerTeam(sizes.Threads > 0 ? sizes.Threads : Environment.ProcessorCount);
         _forward = new CpuForward(graph, stages, shards, _team, sizes.MaxRows, sizes.MaxLogitsRows);
+        WarmUp(sizes.MaxRows);
     }
 
     public int VocabularySize { get; }
@@ -83,6 +84,23 @@ internal sealed class CpuBackend : IBackend
 
     public void WriteKeyValues(int layer, int page, int tokens, ReadOnlySpan<byte> blob) =>
         Softmax(layer).WritePage(page, tokens, MemoryMarshal.Cast<byte, float>(blob));
+
+    /// <summary>Runs every shape of tile once, so that the first turn does not wait for the compiler.</summary>
+    private void WarmUp(int maxRows)
+    {
+        var batch = new StepBatch(maxRows, 1, 1);
+        List<int> pages = [.. Enumerable.Range(0, Math.Min(2, Pages))];
+        var room = Math.Min(maxRows, pages.Count * StateShape.PageTokens);
+        foreach (var rows in new[] { 1, 2, 3, 4, 5, 6, 11, StateShape.PageTokens + 5 })
+        {
+            batch.Clear();
+            batch.Add(slot: 0, pages, start: 0, new int[Math.Min(rows, room)], LogitsWanted.Last);
+            Run(batch);
+        }
+
+        ClearState(slot: 0);
+        _forward.ClearLoad();
+    }
 
     public void Dispose()
     {

@@ -53,6 +53,9 @@ internal sealed unsafe class CpuForward : ITeamWork, IDisposable
         _team.Run(this);
     }
 
+    /// <summary>Counts the rows of each expert from here on.</summary>
+    public void ClearLoad() => Array.ForEach(_feedForwards, feedForward => feedForward.ClearLoad());
+
     void ITeamWork.Run(Worker worker)
     {
         Embed(worker);

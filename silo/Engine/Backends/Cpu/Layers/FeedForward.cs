@@ -31,6 +31,8 @@ internal sealed unsafe class FeedForward
     /// <summary>Rows that each expert has computed. Written by the stepping thread.</summary>
     public ReadOnlySpan<long> Load => _load;
 
+    public void ClearLoad() => Array.Clear(_load);
+
     /// <summary>Chooses experts for one row. Called by whichever worker normed it.</summary>
     public void Choose(StepContext step, int row)
     {
