@@ -23,6 +23,9 @@ namespace Loire.Cli.Serve;
 /// <summary>Gateway and silo in this process.</summary>
 internal sealed class EmbeddedServer : IAsyncDisposable
 {
+    // Who presses Ctrl-C waits no longer for turns that still run; what they have delivered is kept.
+    private static readonly TimeSpan DrainTimeout = TimeSpan.FromSeconds(3);
+
     private readonly WebApplication _app;
 
     private EmbeddedServer(WebApplication app)
@@ -90,6 +93,7 @@ internal sealed class EmbeddedServer : IAsyncDisposable
             DataDirectory = settings.DataDirectory,
             Stages = settings.Stages,
             ExpertShards = settings.Shards,
+            DrainTimeout = DrainTimeout,
             LoadProgress = new LoadBar(progress),
         });
         builder.AddLoireGateway(new GatewayOptions());
