@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Collections.Immutable;
 using System.Security.Cryptography;
+using System.Text;
 using Loire.Contracts;
 using Orleans;
 
@@ -26,7 +27,7 @@ internal sealed class TurnOpener(IGrainFactory grains, ModelCatalog catalog, Gat
     {
         var session = fields.SessionId ?? namedSession;
         var turnId = fields.TurnId ?? RandomId();
-        var seed = fields.Sampling.Seed ?? RandomSeed();
+        var seed = fields.Sampling.Seed ?? SeedOf(session, turnId);
         var grain = grains.GetGrain<ISessionGrain>(new SessionKey(owner, session ?? $"unnamed-{RandomId()}").ToString());
 
         for (var attempt = 1; ; attempt++)
@@ -148,10 +149,10 @@ internal sealed class TurnOpener(IGrainFactory grains, ModelCatalog catalog, Gat
 
     public static string RandomId() => RandomNumberGenerator.GetHexString(2 * RandomIdBytes, lowercase: true);
 
-    private static ulong RandomSeed()
-    {
-        Span<byte> bytes = stackalloc byte[sizeof(ulong)];
-        RandomNumberGenerator.Fill(bytes);
-        return BinaryPrimitives.ReadUInt64LittleEndian(bytes);
-    }
+    /// <summary>
+    /// As random as the turn's id, and the same for a retry of it: what has to be computed again comes out the same.
+    /// Of 53 bits, so that clients whose numbers are doubles can send back what the answer tells.
+    /// </summary>
+    private static ulong SeedOf(string? session, string turnId) =>
+        BinaryPrimitives.ReadUInt64LittleEndian(SHA256.HashData(Encoding.UTF8.GetBytes($"{session}/{turnId}"))) >> 11;
 }

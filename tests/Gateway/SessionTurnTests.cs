@@ -65,6 +65,7 @@ public sealed class SessionTurnTests
         Assert.Equal(first.GetProperty("usage").GetRawText(), again.GetProperty("usage").GetRawText());
         var turns = gateway.Cluster.Turns.TakeLast(2).ToArray();
         Assert.Equal((turns[0].ExpectedHead, turns[0].KeepTokens, turns[0].KeepMessages), (turns[1].ExpectedHead, turns[1].KeepTokens, turns[1].KeepMessages));
+        Assert.Equal(turns[0].Sampling.Seed, turns[1].Sampling.Seed);
         Assert.Equal(turns[0].Tokens.ToArray(), turns[1].Tokens.ToArray());
         Assert.Equal(2, gateway.Cluster.Session("s").View.Turns);
     }

@@ -81,7 +81,7 @@ function draw() {
 
 function drawFacts(session) {
   byId('facts').replaceChildren(...(!session ? ['Nothing is stored until you speak.'] : [
-    [plural(session.turn_count, 'turn'), plural(session.tokens, 'token'), `${bytes(session.state_bytes)} of state`].join(' · '),
+    [plural(session.turn_count, 'turn'), plural(session.tokens, 'token'), ...(session.state_bytes > 0 ? [`${bytes(session.state_bytes)} of state`] : [])].join(' · '),
     ...(session.running_turn ? [' · a turn is running'] : session.resident ? [' · ', make('span', { className: 'resident' }, 'on the device')] : [' · in the store']),
     ...(session.forked_from ? [` · forked from ${session.forked_from}`] : []),
   ]));

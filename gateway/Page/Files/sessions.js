@@ -44,7 +44,7 @@ function item(session) {
     make('b', {}, session.id),
     make('small', {},
       make('span', {}, `${count(session.tokens)} tok`),
-      make('span', {}, `· ${bytes(session.state_bytes)}`),
+      session.state_bytes > 0 ? make('span', {}, `· ${bytes(session.state_bytes)}`) : null,
       session.forked_from ? make('span', { title: `Forked from ${session.forked_from}` }, '· fork') : null,
       make('span', {}, ago(session.updated_at))));
   if (session.id === current) link.setAttribute('aria-current', 'page');

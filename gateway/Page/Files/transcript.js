@@ -1,7 +1,7 @@
 // Turns as they are read: what was said, what it cost, and what can be done from there.
 
 import { make, sureButton } from './dom.js';
-import { bytes, count, milliseconds, plural } from './format.js';
+import { bytes, count, milliseconds } from './format.js';
 
 const tries = [
   'My sister is called Greta.',
@@ -37,21 +37,19 @@ export function runningTurn(text) {
   const status = make('span', {}, 'thinking …');
   const element = make('article', { className: 'turn' }, bubble('user', text), answer, make('div', { className: 'foot' }, status));
   let pending = '';
-  let pieces = 0;
   let frame = 0;
   let drawn = () => {};
   const draw = () => {
     frame = 0;
     content.appendData(pending);
     pending = '';
-    status.textContent = `${plural(pieces, 'token')} …`;
+    status.textContent = 'writing …';
     drawn();
   };
   return {
     element,
     add(piece) {
       pending += piece;
-      pieces++;
       frame ||= requestAnimationFrame(draw);
     },
     onDrawn(listener) {
