@@ -24,7 +24,16 @@ internal sealed class Catalog(SiloRuntime runtime)
     {
         if (grainClass.Placement is StatelessWorkerPlacement workers)
         {
-            return _workers.GetOrAdd(grainId, _ => new WorkerPool(workers.MaxLocal)).Pick(() => Begin(grainClass, grainId, context));
+            while (true)
+            {
+                var pool = _workers.GetOrAdd(grainId, static (_, limit) => new WorkerPool(limit), workers.MaxLocal);
+                if (pool.Pick(() => Begin(grainClass, grainId, context)) is { } worker)
+                {
+                    return worker;
+                }
+
+                _workers.TryRemove(new(grainId, pool));
+            }
         }
 
         if (_activations.TryGetValue(grainId, out var found))
@@ -52,7 +61,10 @@ internal sealed class Catalog(SiloRuntime runtime)
     {
         if (_workers.TryGetValue(activation.GrainId, out var pool))
         {
-            pool.Remove(activation);
+            if (pool.Remove(activation))
+            {
+                _workers.TryRemove(new(activation.GrainId, pool));
+            }
         }
         else if (successor is null)
         {
@@ -108,6 +120,7 @@ internal sealed class Catalog(SiloRuntime runtime)
     private sealed class WorkerPool(int limit)
     {
         private readonly List<Activation> _workers = [];
+        private bool _closed;
 
         public Activation[] All
         {
@@ -120,10 +133,16 @@ internal sealed class Catalog(SiloRuntime runtime)
             }
         }
 
-        public Activation Pick(Func<Activation> make)
+        /// <summary>The worker with the least to do; null when the last one has left and the pool with it.</summary>
+        public Activation? Pick(Func<Activation> make)
         {
             lock (_workers)
             {
+                if (_closed)
+                {
+                    return null;
+                }
+
                 var best = _workers.MinBy(Load);
                 if (best is not null && (Load(best) == 0 || _workers.Count >= limit))
                 {
@@ -136,11 +155,13 @@ internal sealed class Catalog(SiloRuntime runtime)
             }
         }
 
-        public void Remove(Activation worker)
+        /// <summary>Removes a worker; true when it was the last one: the pool is not used again.</summary>
+        public bool Remove(Activation worker)
         {
             lock (_workers)
             {
                 _workers.Remove(worker);
+                return _closed = _workers.Count == 0;
             }
         }
 
