@@ -128,7 +128,11 @@ public enum SequenceEnd
 /// <param name="End">Why.</param>
 /// <param name="TokenCount">Prompt and generated tokens.</param>
 /// <param name="StateTokens">Tokens that the state covers: all but the last generated one, which was never fed.</param>
-public sealed record SequenceFinish(SequenceEnd End, int TokenCount, int StateTokens);
+public sealed record SequenceFinish(SequenceEnd End, int TokenCount, int StateTokens)
+{
+    /// <summary>From the step of the first generated token to that of the last, whenever they were read.</summary>
+    public TimeSpan DecodeTime { get; init; }
+}
 
 /// <summary>Too many sequences wait. Refuse with Retry-After.</summary>
 public sealed class EngineBusyException(string message) : Exception(message);

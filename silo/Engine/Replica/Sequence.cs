@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Threading.Channels;
 using Loire.Engine.Sampling;
 using Loire.Engine.State;
@@ -23,6 +24,8 @@ internal sealed class Sequence : ISequence
     private readonly List<(int Token, float LogProb)[]> _alternatives = [];
     private readonly int _readAhead;
     private readonly int[] _tokens;
+    private long _firstTokenAt;
+    private long _lastTokenAt;
     private int _releasing;
     private int _pausedForReader;
 
@@ -89,6 +92,8 @@ internal sealed class Sequence : ISequence
     {
         _tokens[Count] = token;
         var kept = Request.Sampling.LogProbs > 0 ? Copy(alternatives) : null;
+        _lastTokenAt = Stopwatch.GetTimestamp();
+        _firstTokenAt = _firstTokenAt == 0 ? _lastTokenAt : _firstTokenAt;
         _generated.Writer.TryWrite(new Generated(new GeneratedToken(token, logProb, Count), kept)); // room: see IsReaderBehind
         Count++;
     }
@@ -100,7 +105,7 @@ internal sealed class Sequence : ISequence
         Phase = SequencePhase.Ended;
         _started.TrySetResult(new SequenceStart(0, FromDevice: false, Warning: null));
         _generated.Writer.TryComplete();
-        _finished.TrySetResult(new SequenceFinish(end, Count, Computed));
+        _finished.TrySetResult(new SequenceFinish(end, Count, Computed) { DecodeTime = Stopwatch.GetElapsedTime(_firstTokenAt, _lastTokenAt) });
     }
 
     public void MarkFailed(Exception failure)

@@ -24,7 +24,6 @@ internal sealed partial class TurnRun : IAsyncDisposable
     private readonly long _queuedAt;
     private long _admittedAt;
     private long _firstTokenAt;
-    private long _lastTokenAt;
     private int _cachedTokens;
     private bool _cancelled;
     private bool _released;
@@ -141,8 +140,7 @@ internal sealed partial class TurnRun : IAsyncDisposable
 
     private TokenChunk Accept(int count)
     {
-        _lastTokenAt = _owner.Time.GetTimestamp();
-        _firstTokenAt = _firstTokenAt == 0 ? _lastTokenAt : _firstTokenAt;
+        _firstTokenAt = _firstTokenAt == 0 ? _owner.Time.GetTimestamp() : _firstTokenAt;
         var tokens = ImmutableArray.CreateBuilder<int>(count);
         var logProbs = ImmutableArray.CreateBuilder<TokenLogProb>();
         var text = "";
@@ -260,7 +258,7 @@ internal sealed partial class TurnRun : IAsyncDisposable
     private TurnFinish Report(SequenceFinish finish, FinishReason reason)
     {
         var firstToken = _firstTokenAt == 0 ? 0 : _owner.Time.GetElapsedTime(_admittedAt, _firstTokenAt).TotalMilliseconds;
-        var decode = _firstTokenAt == 0 ? 0 : _owner.Time.GetElapsedTime(_firstTokenAt, _lastTokenAt).TotalMilliseconds;
+        var decode = finish.DecodeTime.TotalMilliseconds;
         _owner.Metrics.Turns.Finished(reason.ToString(), Generated, firstToken, decode);
         LogFinished(
             _owner.Logger, _turn.TurnId, reason, _turn.Tokens.Length, _cachedTokens, Generated,

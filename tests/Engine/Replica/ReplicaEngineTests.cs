@@ -166,7 +166,7 @@ public sealed class ReplicaEngineTests
         var ended = engine.Start(Request(Prompt(10, 20), 1_000) with { EndTokens = [expected[7]] });
         var until = Array.IndexOf(expected, expected[7]);
         Assert.Equal(expected[..(until + 1)], await ReadAsync(ended));
-        Assert.Equal(new SequenceFinish(SequenceEnd.EndToken, 20 + until + 1, 20 + until), await ended.Finished);
+        Assert.Equal(new SequenceFinish(SequenceEnd.EndToken, 20 + until + 1, 20 + until), await ended.Finished with { DecodeTime = default });
         await ended.ReleaseAsync(null);
         await AssertIdleAsync(engine);
     }
