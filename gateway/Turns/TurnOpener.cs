@@ -34,7 +34,11 @@ internal sealed class TurnOpener(IGrainFactory grains, ModelCatalog catalog, Gat
         {
             var history = fields.SessionId is null ? null : await HistoryAsync(grain, fields);
             var model = await catalog.GetAsync(fields.Model ?? history?.Model);
-            var request = Request(model, fields, prompt, history, turnId, seed) with { KeepSession = session is not null };
+            var request = Request(model, fields, prompt, history, turnId, seed) with
+            {
+                KeepSession = session is not null,
+                ExpectNew = fields.SessionId is not null && history is null,
+            };
             var events = grain.RunTurnAsync(request, cancellationToken).GetAsyncEnumerator(cancellationToken);
             try
             {

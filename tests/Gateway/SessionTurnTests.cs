@@ -118,6 +118,36 @@ public sealed class SessionTurnTests
     }
 
     [Fact]
+    public async Task A_first_turn_that_comes_second_goes_on_from_the_other()
+    {
+        await using var gateway = await TestGateway.StartAsync();
+        var session = gateway.Cluster.Session("s");
+        session.BeforeTurn = _ =>
+        {
+            // Another first turn begins and ends between this one's look at the history and its begin.
+            session.BeforeTurn = static _ => { };
+            gateway.AnswerAsync(TestGateway.Says("One", session: "s")).GetAwaiter().GetResult();
+        };
+
+        await gateway.AnswerAsync(TestGateway.Says("Two", session: "s"));
+
+        Assert.Equal(["One", "Two"], session.View.History.Select(turn => turn.Messages[0].Content));
+        Assert.Equal([true, true, false], gateway.Cluster.Turns.Select(turn => turn.ExpectNew));
+    }
+
+    [Fact]
+    public async Task A_whole_history_with_a_sessions_name_may_replace_what_the_session_has()
+    {
+        await using var gateway = await TestGateway.StartAsync();
+        await gateway.AnswerAsync(TestGateway.Says("One", session: "s"));
+
+        gateway.Http.DefaultRequestHeaders.Add("x-session-id", "s");
+        await gateway.AnswerAsync(TestGateway.Says("Two"));
+
+        Assert.False(gateway.Cluster.Turns.Last().ExpectNew);
+    }
+
+    [Fact]
     public async Task A_session_that_never_stands_still_is_a_409_after_a_bounded_number_of_attempts()
     {
         await using var gateway = await TestGateway.StartAsync(new GatewayOptions { HeadMovedAttempts = 3 });

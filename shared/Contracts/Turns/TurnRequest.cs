@@ -12,7 +12,7 @@ public sealed record TurnRequest
 
     [Id(1)] public required string Model { get; init; }
 
-    /// <summary>Head that <see cref="KeepTokens"/> counts on. Null: the request carries the whole history and <see cref="KeepTokens"/> is 0.</summary>
+    /// <summary>Head that <see cref="KeepTokens"/> counts on. Null: the request carries the whole history and <see cref="KeepTokens"/> is 0, or <see cref="ExpectNew"/>.</summary>
     /// <remarks>If the session's head is another by now, the turn fails with <see cref="FailureCode.HeadMoved"/>: read the history again and retry.</remarks>
     [Id(2)] public string? ExpectedHead { get; init; }
 
@@ -45,6 +45,10 @@ public sealed record TurnRequest
 
     /// <summary>False: generation goes on past the model's end tokens (benchmarks).</summary>
     [Id(13)] public bool StopAtEnd { get; init; } = true;
+
+    /// <summary>True: the turn is meant as the session's first, so that of two such only one becomes it. Without an <see cref="ExpectedHead"/>.</summary>
+    /// <remarks>If the session has a head by now, the turn fails with <see cref="FailureCode.HeadMoved"/>: read the history and go on from there.</remarks>
+    [Id(14)] public bool ExpectNew { get; init; }
 }
 
 /// <summary>When the last event of a turn is sent.</summary>

@@ -220,6 +220,7 @@ internal sealed partial class Session(
             { TurnId.Length: 0 or > SessionReference.MaxIdLength } => (nameof(request.TurnId), $"has {request.TurnId.Length} characters; 1 to {SessionReference.MaxIdLength} are allowed"),
             { Tokens.IsDefaultOrEmpty: true } => (nameof(request.Tokens), "is empty: a turn has at least one new token"),
             { MaxTokens: < 1 } => (nameof(request.MaxTokens), $"is {request.MaxTokens}: at least 1 is expected"),
+            { ExpectedHead: not null, ExpectNew: true } => (nameof(request.ExpectNew), $"is true beside the expected head {request.ExpectedHead}: a first turn has none"),
             { ExpectedHead: null, KeepTokens: not 0 } => (nameof(request.KeepTokens), $"is {request.KeepTokens} without an expected head: 0 is expected"),
             { ExpectedHead: null, KeepMessages: not 0 } => (nameof(request.KeepMessages), $"is {request.KeepMessages} without an expected head: 0 is expected"),
             _ => (null, ""),

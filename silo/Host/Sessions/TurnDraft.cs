@@ -27,17 +27,17 @@ internal sealed record TurnDraft
     /// <exception cref="ClusterException">The request counts on another head, or keeps more than there is.</exception>
     public static TurnDraft Of(TurnRequest request, SessionLineage? lineage)
     {
-        if (request.ExpectedHead is null)
+        var head = lineage?.Head;
+        if (request.ExpectedHead is null && (!request.ExpectNew || head is null))
         {
             return Whole(request, lineage);
         }
 
-        var head = lineage?.Head;
         if (head?.Id.ToString() != request.ExpectedHead)
         {
             throw new ClusterException(
                 FailureCode.HeadMoved,
-                $"The session's head is {head?.Id.ToString() ?? "empty"}, not {request.ExpectedHead}. Read its history again and retry.");
+                $"The session's head is {head?.Id.ToString() ?? "empty"}, not {request.ExpectedHead ?? "empty"}. Read its history again and retry.");
         }
 
         if (request.KeepTokens < 0 || request.KeepTokens > lineage!.Tokens.Length) // a head has a lineage

@@ -142,7 +142,7 @@ internal sealed class FakeSession(SessionKey key, FakeCluster cluster) : ISessio
                 throw ClusterException.SessionBusy(key.Id, _running);
             }
 
-            if (request.ExpectedHead is not null && request.ExpectedHead != Head)
+            if ((request.ExpectNew || request.ExpectedHead is not null) && request.ExpectedHead != Head)
             {
                 throw new ClusterException(FailureCode.HeadMoved, $"Session '{key.Id}' is at '{Head}', not at '{request.ExpectedHead}'.");
             }

@@ -180,6 +180,32 @@ public sealed class TurnTests
     });
 
     [Fact]
+    public Task A_first_turn_that_comes_second_replaces_nothing() => World.RunAsync(async world =>
+    {
+        var first = World.Request("hello", "t1") with { ExpectNew = true };
+        await World.ReadAsync(world.Session().RunAsync(first, CancellationToken.None));
+
+        var moved = await Assert.ThrowsAsync<ClusterException>(() => World.ReadAsync(
+            world.Session().RunAsync(World.Request("me too", "t2") with { ExpectNew = true }, CancellationToken.None)));
+        var retried = await World.ReadAsync(world.Session().RunAsync(first, CancellationToken.None));
+
+        Assert.Equal(FailureCode.HeadMoved, moved.Code);
+        var view = await world.ViewAsync();
+        Assert.Equal((1, retried[^1].Finish!.Head), (view.Turns, view.Head));
+    });
+
+    [Fact]
+    public Task A_session_that_was_rewound_to_its_beginning_takes_a_first_turn() => World.RunAsync(async world =>
+    {
+        await world.RunTurnAsync("hello", "t1");
+        await world.Session().RewindAsync(new RewindRequest(1));
+
+        await World.ReadAsync(world.Session().RunAsync(World.Request("anew", "t2") with { ExpectNew = true }, CancellationToken.None));
+
+        Assert.Equal("anew", (await world.ViewAsync()).History.Single().Messages[0].Content);
+    });
+
+    [Fact]
     public Task A_whole_history_builds_on_what_it_shares_with_the_head() => World.RunAsync(async world =>
     {
         await world.RunTurnAsync("hello", "t1");
@@ -238,6 +264,17 @@ public sealed class TurnTests
         gate.SetResult();
 
         Assert.Equal(events[^1].Finish!.Head, (await history)!.Head);
+    });
+
+    [Fact]
+    public Task A_first_turn_that_names_a_head_is_refused() => World.RunAsync(async world =>
+    {
+        await world.RunTurnAsync("hello", "t1");
+        var request = await World.NextAsync(world.Session(), "x", "t2") with { ExpectNew = true };
+
+        var refused = await Assert.ThrowsAsync<ClusterException>(() => World.ReadAsync(world.Session().RunAsync(request, CancellationToken.None)));
+
+        Assert.Equal((FailureCode.InvalidRequest, "ExpectNew"), (refused.Code, refused.Field));
     });
 
     [Theory]
