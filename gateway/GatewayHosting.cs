@@ -25,6 +25,7 @@ public static class GatewayHosting
             .AddSingleton<TurnOpener>()
             .AddSingleton<TurnResponder>()
             .AddSingleton<SessionEndpoints>()
+            .AddSingleton<ReadinessGate>()
             .AddSingleton<HealthEndpoints>()
             .AddSingleton<FailureMiddleware>()
             .Configure<KestrelServerOptions>(static kestrel => kestrel.AddServerHeader = false);

@@ -5,7 +5,7 @@ using Orleans;
 namespace Loire.Gateway;
 
 /// <summary><c>/health/live</c>: this process answers. <c>/health/ready</c>: turns can run, or why not.</summary>
-internal sealed partial class HealthEndpoints(IGrainFactory grains, GatewayOptions options, ILogger<HealthEndpoints> logger)
+internal sealed partial class HealthEndpoints(IGrainFactory grains, ReadinessGate gate, GatewayOptions options, ILogger<HealthEndpoints> logger)
 {
     public static void Map(IEndpointRouteBuilder routes)
     {
@@ -16,6 +16,11 @@ internal sealed partial class HealthEndpoints(IGrainFactory grains, GatewayOptio
     private async Task AnswerReadyAsync(HttpContext http)
     {
         var view = await ViewAsync(http.RequestAborted);
+        if (view.Ready && gate.Reason is { } reason)
+        {
+            view = view with { Ready = false, Reason = reason };
+        }
+
         await JsonAnswer.WriteAsync(http, view.Ready ? 200 : 503, view, WriteView);
     }
 

@@ -59,6 +59,11 @@ internal sealed class ServerClient : IDisposable
     public Task HibernateAsync(string id, CancellationToken cancellationToken) =>
         PostAsync($"v1/sessions/{id}/hibernate", new { }, cancellationToken);
 
+    public async Task DeleteAsync(string id, CancellationToken cancellationToken)
+    {
+        using var response = await _http.DeleteAsync($"v1/sessions/{id}", cancellationToken);
+    }
+
     /// <summary>False while the server starts, or when there is none.</summary>
     public async Task<bool> IsReadyAsync(CancellationToken cancellationToken)
     {

@@ -2,6 +2,7 @@ using System.ComponentModel.DataAnnotations;
 using System.Net;
 using Loire.Cli.Terminal;
 using Loire.Contracts;
+using Loire.Engine.Replica;
 using Loire.Gateway;
 using Loire.Silo;
 using Loire.Silo.Models;
@@ -32,7 +33,7 @@ internal sealed class EmbeddedServer : IAsyncDisposable
     {
         _app = app;
         var addresses = app.Services.GetRequiredService<IServer>().Features.GetRequiredFeature<IServerAddressesFeature>();
-        Address = new Uri(addresses.Addresses.First());
+        Address = new Uri(addresses.Addresses.First().Replace("0.0.0.0", "localhost", StringComparison.Ordinal).Replace("[::]", "localhost", StringComparison.Ordinal));
     }
 
     /// <summary>Where it listens: the port is the one that was taken.</summary>
@@ -47,9 +48,13 @@ internal sealed class EmbeddedServer : IAsyncDisposable
         try
         {
             app = Build(settings, progress);
+            app.Services.GetRequiredService<ReadinessGate>().Close("The server is warming up.");
             await app.StartAsync(cancellationToken);
             await LoadAsync(app, cancellationToken);
-            return new EmbeddedServer(app);
+            var server = new EmbeddedServer(app);
+            await WarmUp.RunAsync(server.Address, cancellationToken);
+            app.Services.GetRequiredService<ReadinessGate>().Open();
+            return server;
         }
         catch (Exception exception)
         {
@@ -93,6 +98,7 @@ internal sealed class EmbeddedServer : IAsyncDisposable
             DataDirectory = settings.DataDirectory,
             Stages = settings.Stages,
             ExpertShards = settings.Shards,
+            Engine = new EngineOptions { Threads = settings.Threads },
             DrainTimeout = DrainTimeout,
             LoadProgress = new LoadBar(progress),
         });

@@ -23,8 +23,9 @@ internal static class ServeCommand
         var model = CommonOptions.Model();
         var stages = CommonOptions.Stages();
         var shards = CommonOptions.Shards();
+        var threads = new Option<int>("--threads") { Description = "Threads that compute; 0 takes one a core.", HelpName = "N" };
         var verbose = new Option<bool>("--verbose") { Description = "Log what happens, and not only what goes wrong." };
-        var command = new Command("serve", "Serves the API and the chat page, with the model in the same process.") { port, host, data, model, stages, shards, verbose };
+        var command = new Command("serve", "Serves the API and the chat page, with the model in the same process.") { port, host, data, model, stages, shards, threads, verbose };
         command.SetAction((arguments, cancellationToken) => RunAsync(
             new ServeSettings
             {
@@ -34,6 +35,7 @@ internal static class ServeCommand
                 ModelFolder = CommonOptions.ModelFolderOf(arguments.GetValue(model)),
                 Stages = arguments.GetValue(stages),
                 Shards = arguments.GetValue(shards),
+                Threads = arguments.GetValue(threads),
                 Verbose = arguments.GetValue(verbose),
             },
             cancellationToken));

@@ -19,6 +19,9 @@ internal sealed record ServeSettings
 
     public int Shards { get; init; } = 1;
 
+    /// <summary>Threads that compute; 0: one a core.</summary>
+    public int Threads { get; init; }
+
     /// <summary>Whether the log says what happens, and not only what goes wrong.</summary>
     public bool Verbose { get; init; }
 }

@@ -1,0 +1,40 @@
+using Loire.Cli.Http;
+using Loire.Cli.Terminal;
+
+namespace Loire.Cli.Serve;
+
+/// <summary>A short conversation that the server holds with itself before it says that it is ready.</summary>
+/// <remarks>
+/// It goes the whole way of a turn, once into the store and once out of it, so that everything on that way is compiled:
+/// otherwise the first person after a restart would wait ten times as long as the second. Nothing of it stays but
+/// checkpoints with a time to live, the same ones at every start.
+/// </remarks>
+internal static class WarmUp
+{
+    private const int Turns = 3;
+
+    public static async Task RunAsync(Uri address, CancellationToken cancellationToken)
+    {
+        using var client = new ServerClient(address);
+        var session = $"warm-up-{Guid.NewGuid():n}";
+        try
+        {
+            for (var turn = 0; turn < Turns; turn++)
+            {
+                var request = new ChatRequest { SessionId = session, Messages = [Message.User("Hello!")], MaxTokens = 4, Stream = true };
+                await foreach (var _ in client.StreamAsync(request, cancellationToken))
+                {
+                    // Reading it is all.
+                }
+
+                await client.HibernateAsync(session, cancellationToken);
+            }
+
+            await client.DeleteAsync(session, cancellationToken);
+        }
+        catch (Exception fault) when (fault is CommandFailedException or HttpRequestException or ApiException)
+        {
+            // A full disk, say. Serving is possible all the same, and the first turn meets the same fault and reports it.
+        }
+    }
+}
