@@ -41,7 +41,7 @@ public sealed class ConversationTests(DemoServer server)
         var told = await server.Client.SayAsync("asleep", "The safe opens with 48213.");
         await server.Client.HibernateAsync("asleep", Deadline.Token());
 
-        var asked = await server.Client.SayAsync("asleep", "What number opens the safe?");
+        var asked = await server.Client.SayAsync("asleep", "Which code opens the safe?");
 
         Assert.Contains("48213", asked.Text, StringComparison.Ordinal);
         asked.ComputedOnlyWhatIsNewAfter(told);

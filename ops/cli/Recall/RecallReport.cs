@@ -29,8 +29,12 @@ internal sealed record RecallReport
     public required bool Own { get; init; }
 
     /// <summary>Digest over all answers in the file's order: equal when every answer is.</summary>
-    [JsonPropertyName("answers")]
+    [JsonPropertyName("digest")]
     public required string AnswersDigest { get; init; }
+
+    /// <summary>Every answer, those to a <c>tell</c> too, in the file's order.</summary>
+    [JsonPropertyName("answers")]
+    public required IReadOnlyList<IReadOnlyList<string>> Answers { get; init; }
 
     [JsonPropertyName("seconds")]
     public required double Seconds { get; init; }

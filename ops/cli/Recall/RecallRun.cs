@@ -43,6 +43,7 @@ internal sealed class RecallRun(ServerClient client, RecallSettings settings)
             Hibernate = settings.Hibernate,
             Own = settings.Own,
             AnswersDigest = DigestOf(answers),
+            Answers = [.. answers.Select(conversation => conversation.Select(answer => answer.Answer).ToArray())],
             Seconds = Math.Round(watch.Elapsed.TotalSeconds, 1),
         };
     }
