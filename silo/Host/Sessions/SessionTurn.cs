@@ -57,7 +57,7 @@ internal sealed partial class SessionTurn(Session session, TurnRequest request) 
     public async ValueTask CancelAsync()
     {
         _cancelled = true;
-        if (_replica is { } replica && await replica.CancelAsync(session.Key.Owner, session.Key.Id, request.TurnId))
+        if (await IsCancelledByReplicaAsync())
         {
             return; // the stream ends by itself, with what was kept
         }
@@ -69,6 +69,20 @@ internal sealed partial class SessionTurn(Session session, TurnRequest request) 
     }
 
     public void Dispose() => _abort.Dispose();
+
+    /// <summary>False when the replica does not run the turn, or cannot be asked: then the stream is broken off from this end.</summary>
+    private async ValueTask<bool> IsCancelledByReplicaAsync()
+    {
+        try
+        {
+            return _replica is { } replica && await replica.CancelAsync(session.Key.Owner, session.Key.Id, request.TurnId);
+        }
+        catch (Exception fault)
+        {
+            LogNotCancelled(session.Logger, request.TurnId, session.Key, fault);
+            return false;
+        }
+    }
 
     private async Task BeginAsync()
     {
@@ -228,6 +242,9 @@ internal sealed partial class SessionTurn(Session session, TurnRequest request) 
 
     [LoggerMessage(LogLevel.Warning, "Turn {Turn} of session {Session} failed ({Code})")]
     private static partial void LogFailed(ILogger logger, string turn, SessionKey session, FailureCode code, Exception fault);
+
+    [LoggerMessage(LogLevel.Warning, "Turn {Turn} of session {Session}: the replica could not be asked to cancel; its stream is broken off")]
+    private static partial void LogNotCancelled(ILogger logger, string turn, SessionKey session, Exception fault);
 
     [LoggerMessage(LogLevel.Warning, "Turn {Turn} of session {Session}: the replica's stream did not close")]
     private static partial void LogNotClosed(ILogger logger, string turn, SessionKey session, Exception fault);

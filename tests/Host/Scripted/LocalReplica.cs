@@ -13,6 +13,9 @@ internal sealed class LocalReplica(Func<ReplicaTurns> turns) : IReplicaGrain
 
     public List<ReplicaTurn> Asked { get; } = [];
 
+    /// <summary>What asking to cancel ends with.</summary>
+    public Exception? CancelFault { get; set; }
+
     public Task LoadAsync() => Task.CompletedTask;
 
     public async IAsyncEnumerable<TurnEvent> GenerateAsync(
@@ -33,7 +36,8 @@ internal sealed class LocalReplica(Func<ReplicaTurns> turns) : IReplicaGrain
         }
     }
 
-    public Task<bool> CancelAsync(string owner, string session, string turnId) => Task.FromResult(turns().Cancel(owner, session, turnId));
+    public Task<bool> CancelAsync(string owner, string session, string turnId) =>
+        CancelFault is { } fault ? Task.FromException<bool>(fault) : Task.FromResult(turns().Cancel(owner, session, turnId));
 
     public Task<ImmutableArray<bool>> AreResidentAsync(ImmutableArray<string> checkpoints) =>
         Task.FromResult<ImmutableArray<bool>>([.. checkpoints.Select(checkpoint => turns().Residents.IsResident(Digest.Parse(checkpoint)))]);

@@ -73,6 +73,23 @@ public sealed class CancellationTests
     });
 
     [Fact]
+    public Task A_replica_that_cannot_be_asked_to_cancel_does_not_keep_the_session_busy() => World.RunAsync(async world =>
+    {
+        var script = world.Engine.Next(new Script { Tokens = ByteTokens.Of("abcdefgh"), PauseAfter = 2 });
+        world.Replica.CancelFault = new TimeoutException("The replica did not answer.");
+        using var hangUp = new CancellationTokenSource();
+        var reading = World.ReadAsync(world.Session().RunAsync(World.Request("one", "t1"), hangUp.Token));
+        await script.Paused.Task;
+
+        await hangUp.CancelAsync();
+
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => reading);
+        Assert.Equal("ab", (await world.ViewAsync()).History[0].Messages[^1].Content);
+        world.Engine.Next("z");
+        Assert.Equal("z", World.TextOf(await world.RunTurnAsync("go on", "t2")));
+    });
+
+    [Fact]
     public Task A_turn_that_waits_for_a_slot_leaves_the_queue() => World.RunAsync(async world =>
     {
         var script = world.Engine.Next(new Script { Tokens = ByteTokens.Of("abc"), PauseAfter = -1 });
