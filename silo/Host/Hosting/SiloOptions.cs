@@ -26,7 +26,7 @@ public sealed record SiloOptions : IValidatableObject
 
     public EngineOptions Engine { get; init; } = new();
 
-    /// <summary>Generated tokens between two checkpoints of a running turn.</summary>
+    /// <summary>Tokens between two checkpoints of a running turn: those computed for the prompt count from its first answer token on, restored ones do not.</summary>
     [Range(1, 1 << 20)]
     public int CheckpointEveryTokens { get; init; } = 256;
 

@@ -128,14 +128,19 @@ internal sealed partial class TurnRun : IAsyncDisposable
     /// <summary>Frees the slot at once, unless the turn has come to its end.</summary>
     public async ValueTask DisposeAsync()
     {
-        if (!_released)
+        try
         {
-            _sequence.Cancel();
-            await ReleaseAsync(null);
+            if (!_released)
+            {
+                _sequence.Cancel();
+                await ReleaseAsync(null);
+            }
         }
-
-        await _checkpoints.DisposeAsync();
-        _owner.Forget(this);
+        finally
+        {
+            _owner.Forget(this);
+            await _checkpoints.DisposeAsync();
+        }
     }
 
     private TokenChunk Accept(int count)
