@@ -60,6 +60,16 @@ public class ChatTemplateTests
     [InlineData("{% set ns = namespace(s='ab') %}{% for a in range(30) %}{% set ns.s = ns.s | replace('a', ns.s) %}{% endfor %}")]
     [InlineData("{% set ns = namespace(s='ab') %}{% for a in range(60) %}{% set ns.s = ns.s.join([ns.s, ns.s]) %}{% endfor %}")]
     [InlineData("{{ '%s%s' | format('x' * 10000000, 'x' * 10000000) }}")]
+    [InlineData("{% set s = 'x' * 8000000 %}{% set t = 'x' * 8000000 %}{% for i in range(100000) %}{% set n = s | length %}{% endfor %}")]
+    [InlineData("{% set s = 'x' * 8000000 %}{% set t = 'x' * 8000000 %}{% for i in range(100000) %}{% if 'y' in s %}{% endif %}{% endfor %}")]
+    [InlineData("{% set s = 'x' * 8000000 %}{% set t = 'x' * 8000000 %}{% for i in range(100000) %}{% set c = s[5] %}{% endfor %}")]
+    [InlineData("{% set s = 'x' * 8000000 %}{% set t = 'x' * 8000000 %}{% for i in range(100000) %}{% if s is upper %}{% endif %}{% endfor %}")]
+    [InlineData("{% set s = 'x' * 8000000 %}{% set t = 'x' * 8000000 %}{% for i in range(100000) %}{% if s == t %}{% endif %}{% endfor %}")]
+    [InlineData("{% set s = 'x' * 8000000 %}{% set t = 'x' * 8000000 %}{% for i in range(100000) %}{% if s < t %}{% endif %}{% endfor %}")]
+    [InlineData("{% set s = 'x' * 8000000 %}{% set t = 'x' * 8000000 %}{% for i in range(100000) %}{% set n = s | format %}{% endfor %}")]
+    [InlineData("{% set s = 'x' * 8000000 %}{% set t = 'x' * 8000000 %}{% for i in range(100000) %}{% set n = s.format() %}{% endfor %}")]
+    [InlineData("{% for c in 'x' * 8000000 %}{% endfor %}")]
+    [InlineData("{% set l = [0] * 1000000 %}{% for i in range(100000) %}{% if 1 in l %}{% endif %}{% endfor %}")]
     public void No_template_runs_or_grows_for_ever(string source)
     {
         Assert.Throws<TemplateException>(() => ChatTemplate.Parse(source, "hostile").Render(s_none));

@@ -49,6 +49,9 @@ internal sealed class RenderContext(TimeProvider time)
     /// <summary>Counts work in values, which know no context: shared parts can make a small value large to walk.</summary>
     public static void Charge(long steps = 1) => t_current?.Spend(steps);
 
+    /// <summary>Counts a look at a whole text.</summary>
+    public static void ChargeText(long length) => Charge((length / CharactersPerStep) + 1);
+
     /// <summary>Counts the making of a string, or of a part of one that is <paramref name="before"/> characters long already.</summary>
     public void SpendText(long length, long before = 0)
     {

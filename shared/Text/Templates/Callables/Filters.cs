@@ -104,11 +104,17 @@ internal static class Filters
     private static long Length(object? value) => value switch
     {
         Undefined => 0,
-        TemplateString text => text.CodePoints,
+        TemplateString text => CodePointsOf(text),
         TemplateList list => list.Items.Count,
         TemplateDict dict => dict.Count,
         _ => throw new TemplateFault($"{Python.TypeName(value)} has no length"),
     };
+
+    private static long CodePointsOf(TemplateString text)
+    {
+        RenderContext.ChargeText(text.Text.Length);
+        return text.CodePoints;
+    }
 
     private static object? ToInteger(RenderContext context, object? value, Arguments arguments)
     {

@@ -59,6 +59,7 @@ internal static class Members
 
     private static TemplateString? Character(TemplateString text, int at)
     {
+        RenderContext.ChargeText(text.Text.Length);
         var bounds = text.Boundaries();
         at = at < 0 ? at + bounds.Length - 1 : at;
         return at >= 0 && at < bounds.Length - 1 ? text.Slice(bounds[at], bounds[at + 1] - bounds[at]) : null;

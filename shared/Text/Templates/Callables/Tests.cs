@@ -30,8 +30,8 @@ internal static class Tests
             ["odd"] = (value, _) => !Python.ToBig(value).IsEven,
             ["even"] = (value, _) => Python.ToBig(value).IsEven,
             ["divisibleby"] = (value, arguments) => Python.ToDouble(Operators.Arithmetic("%", Python.Number(value), Python.Number(arguments.Bind("num").Required(0)))) == 0,
-            ["lower"] = (value, _) => PythonText.Str(value).Text is var text && text.Any(char.IsLower) && !text.Any(char.IsUpper),
-            ["upper"] = (value, _) => PythonText.Str(value).Text is var text && text.Any(char.IsUpper) && !text.Any(char.IsLower),
+            ["lower"] = (value, _) => Charged(value) is var text && text.Any(char.IsLower) && !text.Any(char.IsUpper),
+            ["upper"] = (value, _) => Charged(value) is var text && text.Any(char.IsUpper) && !text.Any(char.IsLower),
             ["sameas"] = (value, arguments) => arguments.Bind("other").Required(0) is var other
                 && (value is null or bool or long ? Equals(value, other) : ReferenceEquals(value, other)),
             ["filter"] = (value, _) => value is TemplateString name && Filters.All.ContainsKey(name.Text),
@@ -47,5 +47,12 @@ internal static class Tests
         }
 
         return tests;
+    }
+
+    private static string Charged(object? value)
+    {
+        var text = PythonText.Str(value).Text;
+        RenderContext.ChargeText(text.Length);
+        return text;
     }
 }

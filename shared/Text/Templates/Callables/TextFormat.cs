@@ -12,6 +12,7 @@ internal static class TextFormat
     {
         var result = new TextBuilder();
         var text = format.Text;
+        context.Spend(text.Length);
         var used = 0;
         for (var i = 0; i < text.Length; i++)
         {
@@ -51,6 +52,7 @@ internal static class TextFormat
     {
         var result = new TextBuilder();
         var text = format.Text;
+        context.Spend(text.Length);
         var next = 0;
         for (var i = 0; i < text.Length; i++)
         {

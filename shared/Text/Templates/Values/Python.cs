@@ -72,7 +72,7 @@ internal static class Python
         RenderContext.Charge(depth == 0 ? 0 : 1);
         return (a, b) switch
         {
-            (TemplateString x, TemplateString y) => x.Text == y.Text,
+            (TemplateString x, TemplateString y) => SameText(x.Text, y.Text),
             (long x, long y) => x == y,
             (null, null) => true,
             (Undefined, Undefined) => true,
@@ -83,6 +83,17 @@ internal static class Python
         };
     }
 
+    private static bool SameText(string a, string b)
+    {
+        if (a.Length != b.Length)
+        {
+            return false;
+        }
+
+        RenderContext.ChargeText(a.Length);
+        return a == b;
+    }
+
     /// <exception cref="TemplateFault">Python has no order between the two.</exception>
     public static int Compare(object? a, object? b, int depth = 0)
     {
@@ -90,6 +101,7 @@ internal static class Python
         switch (a, b)
         {
             case (TemplateString x, TemplateString y):
+                RenderContext.ChargeText(Math.Min(x.Text.Length, y.Text.Length));
                 return CompareCodePoints(x.Text, y.Text);
             case (TemplateList x, TemplateList y) when x.IsTuple == y.IsTuple && depth < MaxDepth:
                 for (var i = 0; i < Math.Min(x.Items.Count, y.Items.Count); i++)
@@ -130,6 +142,16 @@ internal static class Python
 
     public static bool Contains(object? container, object? item)
     {
+        switch (container)
+        {
+            case TemplateString searched:
+                RenderContext.ChargeText(searched.Text.Length);
+                break;
+            case TemplateList searched:
+                RenderContext.Charge(searched.Items.Count);
+                break;
+        }
+
         return container switch
         {
             Undefined => false,
@@ -215,6 +237,8 @@ internal static class Python
 
     private static List<object?> Characters(TemplateString text)
     {
+        const int stepsPerCharacter = 8; // each becomes an object
+        RenderContext.Charge((long)stepsPerCharacter * text.Text.Length);
         var starts = text.Boundaries();
         var characters = new List<object?>(starts.Length);
         for (var i = 0; i + 1 < starts.Length; i++)
