@@ -34,11 +34,23 @@ internal sealed class SessionListing(ICheckpointStore store, ModelCatalog catalo
         var views = new List<SessionView>();
         foreach (var reference in rest.Take(limit))
         {
-            var head = reference.Head is { } id ? await store.GetTurnAsync(id) : null;
-            views.Add(Sessions.SessionViews.Summary(reference, head, catalog.NameOf(reference.Model)));
+            views.Add(Sessions.SessionViews.Summary(reference, await HeadOrNoneAsync(reference), catalog.NameOf(reference.Model)));
         }
 
         return new SessionPage([.. views], rest.Count > limit ? CursorOf(rest[limit - 1]) : null);
+    }
+
+    /// <summary>A session whose newest turn is damaged stands in the list all the same, without its figures: asking for it says what is wrong.</summary>
+    private async ValueTask<TurnRecord?> HeadOrNoneAsync(SessionReference reference)
+    {
+        try
+        {
+            return reference.Head is { } id ? await store.GetTurnAsync(id) : null;
+        }
+        catch (DamagedRecordException)
+        {
+            return null; // the store has counted it
+        }
     }
 
     private static bool IsAfter(SessionReference reference, (long Ticks, string Id) seen) =>

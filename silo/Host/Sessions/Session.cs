@@ -99,28 +99,32 @@ internal sealed partial class Session(
         return ViewOf(rewound, runningTurn: null);
     }
 
+    /// <remarks>Reads no more of the past than it needs, so that a session whose past is damaged can be deleted too.</remarks>
     public async Task<bool> DeleteAsync()
     {
         using var change = Change("delete");
-        if (await LoadAsync() is not { } lineage)
+        await SettleAsync();
+        if ((_lineage?.Reference ?? await StoredAsync(store.GetSessionAsync(_owner, key.Id))) is not { } reference)
         {
             return false;
         }
 
-        if (!await StoredAsync(store.DeleteSessionAsync(_owner, key.Id, lineage.Reference.Epoch)))
+        var checkpoint = _lineage is { } known ? known.Head?.Checkpoint : await CheckpointOrNoneAsync(reference.Head);
+        _lineage = null;
+        if (!await StoredAsync(store.DeleteSessionAsync(_owner, key.Id, reference.Epoch)))
         {
             throw Stale();
         }
 
-        _lineage = null;
-        await ReleaseAsync(lineage);
+        await ReleaseAsync(reference.Model, checkpoint);
         return true;
     }
 
     public async Task<bool> HibernateAsync()
     {
         using var change = Change("hibernate");
-        return await ReleaseAsync(await RequireAsync());
+        var lineage = await RequireAsync();
+        return await ReleaseAsync(lineage.Reference.Model, lineage.Head?.Checkpoint);
     }
 
     /// <summary>Cancels the running turn, if there is one, and waits until what was delivered is committed.</summary>
@@ -316,11 +320,24 @@ internal sealed partial class Session(
     private async ValueTask<bool> IsResidentAsync(string model, string checkpoint) =>
         IsServed(model) && (await replicaOf(model).AreResidentAsync(ImmutableArray.Create(checkpoint)))[0];
 
-    private async ValueTask<bool> ReleaseAsync(SessionLineage lineage) =>
-        lineage.Head?.Checkpoint is { } checkpoint
-        && catalog.NameOf(lineage.Reference.Model) is var model
+    private async ValueTask<bool> ReleaseAsync(Digest digest, Digest? checkpoint) =>
+        checkpoint is { } address
+        && catalog.NameOf(digest) is var model
         && IsServed(model)
-        && await replicaOf(model).ReleaseAsync(checkpoint.ToString());
+        && await replicaOf(model).ReleaseAsync(address.ToString());
+
+    private async ValueTask<Digest?> CheckpointOrNoneAsync(Digest? turn)
+    {
+        try
+        {
+            return turn is { } id ? (await store.GetTurnAsync(id))?.Checkpoint : null;
+        }
+        catch (StoreException fault)
+        {
+            LogNotRead(key, fault.Message);
+            return null;
+        }
+    }
 
     private bool IsServed(string model) => catalog.Models.Any(served => served.Id == model);
 
@@ -343,6 +360,9 @@ internal sealed partial class Session(
 
     [LoggerMessage(LogLevel.Error, "Turn {Turn} of session {Session} could not be committed")]
     private partial void LogNotCommitted(string turn, SessionKey session, Exception fault);
+
+    [LoggerMessage(LogLevel.Warning, "The newest turn of session {Session}, which is deleted, cannot be read; if its state is on a device, it stays until it is idle: {Fault}")]
+    private partial void LogNotRead(SessionKey session, string fault);
 
     [LoggerMessage(LogLevel.Warning, "The open turn {Turn} of session {Session} could not be cleared, and is overwritten by the next: {Fault}")]
     private partial void LogNotCleared(string turn, SessionKey session, string fault);

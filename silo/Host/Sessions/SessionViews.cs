@@ -13,7 +13,7 @@ internal static class SessionViews
         Id = reference.Id,
         Model = model,
         Epoch = reference.Epoch,
-        Head = head?.Id.ToString(),
+        Head = reference.Head?.ToString(),
         Turns = head is null ? 0 : head.Depth + 1,
         Tokens = head?.TotalTokens ?? 0,
         CheckpointTokens = head?.CheckpointTokens ?? 0,

@@ -1,5 +1,7 @@
 using Loire.Contracts;
 using Loire.Engine.Replica;
+using Loire.Silo.Models;
+using Loire.Silo.Placement;
 using Loire.Store;
 
 namespace Loire.Host.Tests;
@@ -152,6 +154,25 @@ public sealed class FailureTests
         var healed = await world.RunTurnAsync("and again", "t3");
         Assert.Equal((StateSource.Store, 160), (healed[0].Start!.Source, healed[0].Start!.CachedTokens));
         Assert.Null(healed[0].Start!.Warning);
+    });
+
+    [Fact]
+    public Task A_session_whose_newest_turn_is_damaged_is_listed_and_can_be_deleted() => World.RunAsync(async world =>
+    {
+        await world.RunTurnAsync("hello", "t1", "sound");
+        await world.RunTurnAsync("damaged", "t1");
+        var head = (await world.ViewAsync()).Head!;
+        await world.RestartAsync();
+        await File.WriteAllTextAsync(Path.Combine(world.BlobDirectory, "turns", head[..2], $"{head}.json"), "{}");
+
+        var refused = await Assert.ThrowsAsync<ClusterException>(() => world.Session().GetAsync());
+        var page = await new SessionListing(world.Store, new ModelCatalog([World.Model])).ReadAsync(SessionKey.LocalOwner, null, 10);
+
+        Assert.Equal(FailureCode.StoreUnavailable, refused.Code);
+        Assert.Equal([("chat", head, 0), ("sound", page.Sessions[1].Head, 1)], page.Sessions.Select(session => (session.Id, session.Head, session.Turns)));
+        Assert.True(await world.Session().DeleteAsync());
+        Assert.False(await world.Session().DeleteAsync());
+        Assert.Null(await world.Session().GetAsync());
     });
 
     [Fact]
