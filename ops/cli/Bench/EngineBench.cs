@@ -95,16 +95,17 @@ internal sealed class EngineBench(ModelFolder model, Machine machine, int runs, 
         return rate;
     }
 
-    /// <summary>The whole process' allocations over a few hundred steps, while tokens are read as they come.</summary>
+    /// <summary>What the stepping thread allocates over a few hundred steps, while tokens are read as they come.</summary>
     private async Task<double> AllocatedPerStepAsync(IReplicaEngine engine)
     {
         var sequence = Start(engine, _prompts.Next(ShortPrompt), DecodeTokens);
         await sequence.Started;
         var buffer = new GeneratedToken[DecodeTokens];
         var read = await ReadUntilAsync(engine, sequence, buffer, 0, Unsteady);
-        var (steps, bytes) = (engine.Load.Steps, GC.GetTotalAllocatedBytes(precise: true));
+        var before = engine.Load;
         await ReadUntilAsync(engine, sequence, buffer, read, DecodeTokens - Unsteady);
-        var allocated = (double)(GC.GetTotalAllocatedBytes(precise: true) - bytes) / (engine.Load.Steps - steps);
+        var after = engine.Load;
+        var allocated = (double)(after.AllocatedBytes - before.AllocatedBytes) / (after.Steps - before.Steps);
         await DrainAsync(sequence);
         return allocated;
     }

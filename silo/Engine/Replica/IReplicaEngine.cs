@@ -39,7 +39,11 @@ public sealed record ReplicaShape
 
 /// <summary>A snapshot of counters, consistent to the step.</summary>
 public readonly record struct ReplicaLoad(
-    int SlotsInUse, int PagesInUse, int Running, int Waiting, int Resident, long Steps, long PromptTokens, long GeneratedTokens);
+    int SlotsInUse, int PagesInUse, int Running, int Waiting, int Resident, long Steps, long PromptTokens, long GeneratedTokens)
+{
+    /// <summary>Managed memory that the stepping thread has allocated since it began, in bytes. A steady decode step adds nothing.</summary>
+    public long AllocatedBytes { get; init; }
+}
 
 /// <summary>What one sequence computes.</summary>
 public sealed record SequenceRequest

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using Loire.Engine.Sampling;
 using Loire.Engine.State;
@@ -118,6 +119,7 @@ internal sealed class Sequence : ISequence
         _generated.Writer.TryComplete(failure);
     }
 
+    [AsyncMethodBuilder(typeof(PoolingAsyncValueTaskMethodBuilder<>))] // once a token
     public async ValueTask<int> ReadAsync(Memory<GeneratedToken> destination, CancellationToken cancellationToken)
     {
         _alternatives.Clear();

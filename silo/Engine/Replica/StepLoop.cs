@@ -529,7 +529,10 @@ internal sealed class StepLoop : IDisposable
         lock (_loadGate)
         {
             _load = new ReplicaLoad(
-                _slots.Count - _slots.Free, _pages.Count - _pages.Free, _running.Count, _waiting.Count, Residents.Count, _steps, _promptTokens, _generatedTokens);
+                _slots.Count - _slots.Free, _pages.Count - _pages.Free, _running.Count, _waiting.Count, Residents.Count, _steps, _promptTokens, _generatedTokens)
+            {
+                AllocatedBytes = GC.GetAllocatedBytesForCurrentThread(),
+            };
         }
     }
 
