@@ -5,8 +5,8 @@ namespace Loire.Engine.Backends.Cpu;
 /// <summary>Memory of one worker for the item it works on.</summary>
 internal sealed unsafe class WorkerScratch : IDisposable
 {
-    /// <summary>Query rows that one attention item handles together.</summary>
-    public const int AttentionRows = 48;
+    /// <summary>Query rows that one attention item handles together: with them, their scores and a page of keys fit the first-level cache.</summary>
+    public const int AttentionRows = 24;
 
     private readonly CpuBuffer<float> _floats;
     private readonly CpuBuffer<nint> _rows;
