@@ -357,7 +357,7 @@ internal sealed class StepLoop : IDisposable
         {
             var sequence = _running[i];
             var left = sequence.Count - sequence.Computed;
-            _candidates[i] = new Candidate(left, left == 1, sequence.Phase is not SequencePhase.Running || sequence.IsReaderBehind());
+            _candidates[i] = new Candidate(sequence.Computed, left, left == 1, sequence.Phase is not SequencePhase.Running || sequence.IsReaderBehind());
         }
 
         _planned.Clear();

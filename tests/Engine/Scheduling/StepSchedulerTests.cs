@@ -4,13 +4,43 @@ namespace Loire.Engine.Tests.Scheduling;
 
 public sealed class StepSchedulerTests
 {
-    private static readonly Candidate Decode = new(1, IsDecoding: true, IsPaused: false);
+    private static readonly Candidate Decode = new(Position: 500, PromptLeft: 1, IsDecoding: true, IsPaused: false);
 
     [Fact]
-    public void APromptAlone_TakesTheWholeStep() => Assert.Equal([100], Plan([Prompt(500)]));
+    public void APromptAlone_TakesTheStep_UpToAMultipleOfAChunk()
+    {
+        Assert.Equal([64], Plan([Prompt(500)]));
+        Assert.Equal([94], Plan([Prompt(500) with { Position = 34 }]));
+        Assert.Equal([100], Plan([Prompt(100)]));
+    }
 
     [Fact]
-    public void BesideDecode_PromptsShareTheCap_TheOldestFirst() => Assert.Equal([1, 30, 10, 1], Plan([Decode, Prompt(30), Prompt(500), Decode]));
+    public void BesideDecode_PromptsShareTheCap_TheOldestFirst() =>
+        Assert.Equal([1, 30, 40, 1], Plan([Decode, Prompt(30), Prompt(500) with { Position = 24 }, Decode]));
+
+    [Fact]
+    public void AStepWithoutRoomForAChunk_TakesWhatFits_SoThatNoPromptStarves() =>
+        Assert.Equal([20, .. Enumerable.Repeat(1, 80)], Plan([Prompt(500), .. Enumerable.Repeat(Decode, 80)]));
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void WhoeverSharesItsSteps_APromptIsCutAtTheSameMultiples(int seed)
+    {
+        var random = new Random(seed);
+        for (var round = 0; round < 200; round++)
+        {
+            var (position, left) = (random.Next(200), random.Next(2, 1_000));
+            while (left > 1)
+            {
+                var company = Enumerable.Repeat(Decode, random.Next(30)).Append(Prompt(random.Next(2, 300))).ToArray();
+                var count = Plan([Prompt(left) with { Position = position }, .. company])[0];
+                (position, left) = (position + count, left - count);
+
+                Assert.True(left == 0 || position % StepScheduler.PieceAlignment == 0, $"cut at {position}");
+            }
+        }
+    }
 
     [Fact]
     public void PausedSequences_AreLeftOut() =>
@@ -40,12 +70,12 @@ public sealed class StepSchedulerTests
         }
     }
 
-    private static Candidate Prompt(int left) => new(left, IsDecoding: false, IsPaused: false);
+    private static Candidate Prompt(int left) => new(Position: 0, left, IsDecoding: false, IsPaused: false);
 
     private static int[] Plan(Candidate[] candidates)
     {
         var counts = new int[candidates.Length];
-        new StepScheduler(maxRows: 100, maxPromptRowsBesideDecode: 40).Plan(candidates, counts);
+        new StepScheduler(maxRows: 100, maxPromptRowsBesideDecode: 70).Plan(candidates, counts);
         return counts;
     }
 }

@@ -103,9 +103,10 @@ internal sealed unsafe class LightningMixer : IMixer
                 continue;
             }
 
-            for (var row = 0; row < sequence.RowCount; row += Chunk)
+            for (int row = 0, count; row < sequence.RowCount; row += count)
             {
-                var count = Math.Min(Chunk, sequence.RowCount - row);
+                // Chunks end at multiples of their length in the sequence, wherever a piece begins: the sums do not depend on the cut.
+                count = Math.Min(Chunk - ((sequence.Start + row) % Chunk), sequence.RowCount - row);
                 Chunked(qkv + ((long)row * ProjectedWidth), count, state, head, output + ((long)row * Width), step.Scratch(worker));
             }
         }
