@@ -60,7 +60,7 @@ internal readonly struct BodyObject(JsonElement element, string path)
             throw WrongType(field, "a number", value);
         }
 
-        return value.TryGetSingle(out var number) && number <= max && (minExcluded ? number > min : number >= min)
+        return value.TryGetSingle(out var number) && number <= (float)max && (minExcluded ? number > (float)min : number >= (float)min)
             ? number
             : throw Invalid(field, $"must be {(minExcluded ? $"above {min}, and at most {max}" : $"from {min} to {max}")}; it is {Shorten(value)}");
     }

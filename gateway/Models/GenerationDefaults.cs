@@ -37,7 +37,7 @@ internal sealed record GenerationDefaults
             Temperature = greedy ? 0 : Number(config, "temperature", 0, 2, otherwise: 1),
             TopK = greedy ? 0 : (int)Number(config, "top_k", 0, 1_000_000, otherwise: 0),
             TopP = greedy ? 1 : Number(config, "top_p", 0.001f, 1, otherwise: 1),
-            RepetitionPenalty = Number(config, "repetition_penalty", 0.001f, 10, otherwise: 1),
+            RepetitionPenalty = Number(config, "repetition_penalty", 0.01f, 10, otherwise: 1),
         };
     }
 

@@ -69,7 +69,7 @@ internal static class TurnFieldsParser
         TopK = body.Integer("top_k", -1, 1_000_000),
         TopP = body.Number("top_p", 0, 1, minExcluded: true),
         MinP = body.Number("min_p", 0, 1),
-        RepetitionPenalty = body.Number("repetition_penalty", 0, 10, minExcluded: true),
+        RepetitionPenalty = body.Number("repetition_penalty", 0.01, 10),
         PresencePenalty = body.Number("presence_penalty", -2, 2),
         FrequencyPenalty = body.Number("frequency_penalty", -2, 2),
         Seed = Seed(body),

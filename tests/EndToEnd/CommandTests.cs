@@ -56,7 +56,23 @@ public sealed class CommandTests
         Assert.Equal(1, result.ExitCode);
         Assert.Contains($"{port}", result.Error, StringComparison.Ordinal);
         Assert.Contains("--port", result.Error, StringComparison.Ordinal);
-        Assert.DoesNotContain("   at ", result.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("   at ", result.Error + result.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_model_folder_without_a_tokenizer_is_told_so()
+    {
+        using var folder = new TemporaryFolder();
+        foreach (var file in Directory.GetFiles(Demo.Model).Where(file => Path.GetFileName(file) is "config.json" or "model.safetensors"))
+        {
+            File.CreateSymbolicLink(folder.File(Path.GetFileName(file)), file);
+        }
+
+        var result = await CommandProcess.RunAsync("serve", "--port", "0", "--model", folder.Path, "--data", folder.File("data"));
+
+        Assert.Equal(1, result.ExitCode);
+        Assert.Contains("tokenizer.json", result.Error, StringComparison.Ordinal);
+        Assert.DoesNotContain("listened", result.Error, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -1,5 +1,6 @@
 using System.ComponentModel.DataAnnotations;
 using System.Net;
+using System.Runtime.CompilerServices;
 using Loire.Cli.Terminal;
 using Loire.Contracts;
 using Loire.Engine.Replica;
@@ -44,10 +45,11 @@ internal sealed class EmbeddedServer : IAsyncDisposable
     public static async Task<EmbeddedServer> StartAsync(ServeSettings settings, CancellationToken cancellationToken)
     {
         using var progress = new ProgressBar("loading");
+        var hasFailed = new StrongBox<bool>();
         WebApplication? app = null;
         try
         {
-            app = Build(settings, progress);
+            app = Build(settings, progress, hasFailed);
             app.Services.GetRequiredService<ReadinessGate>().Close("The server is warming up.");
             await app.StartAsync(cancellationToken);
             await LoadAsync(app, cancellationToken);
@@ -58,6 +60,7 @@ internal sealed class EmbeddedServer : IAsyncDisposable
         }
         catch (Exception exception)
         {
+            hasFailed.Value = true;
             if (app is not null)
             {
                 await app.DisposeAsync();
@@ -81,7 +84,7 @@ internal sealed class EmbeddedServer : IAsyncDisposable
         await _app.DisposeAsync();
     }
 
-    private static WebApplication Build(ServeSettings settings, ProgressBar progress)
+    private static WebApplication Build(ServeSettings settings, ProgressBar progress, StrongBox<bool> hasFailed)
     {
         var builder = WebApplication.CreateSlimBuilder(new WebApplicationOptions { ContentRootPath = AppContext.BaseDirectory });
         builder.Logging.ClearProviders().AddSimpleConsole(console =>
@@ -89,8 +92,11 @@ internal sealed class EmbeddedServer : IAsyncDisposable
             console.SingleLine = true;
             console.TimestampFormat = "HH:mm:ss ";
         });
-        builder.Logging.SetMinimumLevel(settings.Verbose ? LogLevel.Information : LogLevel.Warning);
-        builder.Logging.AddFilter("Microsoft.Extensions.Hosting", LogLevel.Critical); // a start that fails is explained once, here
+        var least = settings.Verbose ? LogLevel.Information : LogLevel.Warning;
+        builder.Logging.SetMinimumLevel(least);
+        // A start that fails is explained once, here, and not by what is then interrupted.
+        builder.Logging.AddFilter(level => level >= least && !hasFailed.Value);
+        builder.Logging.AddFilter("Microsoft.Extensions.Hosting", LogLevel.Critical);
         builder.WebHost.ConfigureKestrel(kestrel => Listen(kestrel, settings));
         builder.AddLoireSilo(new SiloOptions
         {
@@ -139,6 +145,7 @@ internal sealed class EmbeddedServer : IAsyncDisposable
     {
         IOException { InnerException: AddressInUseException } =>
             $"Port {settings.Port} is in use. Stop what listens there, or choose another by --port.",
+        FileNotFoundException or DirectoryNotFoundException => $"{exception.Message} A model folder has config.json, safetensors files and tokenizer.json.",
         IOException => $"Address {settings.Host}, port {settings.Port}, cannot be listened on: {exception.Message}",
         StoreInUseException or StoreException or ClusterException or ValidationException => exception.Message,
         _ => null,

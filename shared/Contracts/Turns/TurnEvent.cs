@@ -120,7 +120,7 @@ public sealed record TurnFinish
     /// <summary>The session's head after the turn. Null when no session is kept.</summary>
     [Id(4)] public string? Head { get; init; }
 
-    /// <summary>From admission to the first token, in milliseconds.</summary>
+    /// <summary>From the turn's arrival at the replica to the first token, the wait for a slot and the state included, in milliseconds.</summary>
     [Id(5)] public double FirstTokenMilliseconds { get; init; }
 
     /// <summary>From the first token to the last, in milliseconds.</summary>

@@ -63,7 +63,7 @@ public sealed record SamplingSettings
 
     private static void Within(string field, double found, double least, double most)
     {
-        if (!(found >= least && found <= most)) // so that NaN is outside
+        if (!(found >= (float)least && found <= (float)most)) // so that NaN is outside, and 0.01 itself is inside
         {
             throw Wrong(field, string.Create(CultureInfo.InvariantCulture, $"is {found}; allowed: {least} to {most}."));
         }

@@ -18,5 +18,9 @@ internal static class ReplicaFaults
     };
 
     public static ClusterException OfStore(Exception fault, string session) => new(
-        FailureCode.StoreUnavailable, $"Session '{session}' could not be stored; its last committed turn stands. {fault.Message}", inner: fault);
+        FailureCode.StoreUnavailable,
+        fault is DamagedRecordException
+            ? $"Session '{session}' cannot be read. {fault.Message} Put the file back from a backup, or delete the session; a damaged session reference can be moved away instead, and the session begins anew."
+            : $"Session '{session}' could not be stored; its last committed turn stands. {fault.Message}",
+        inner: fault);
 }

@@ -22,7 +22,6 @@ internal sealed partial class TurnRun : IAsyncDisposable
     private readonly TurnText _text;
     private readonly GeneratedToken[] _buffer = new GeneratedToken[64];
     private readonly long _queuedAt;
-    private long _admittedAt;
     private long _firstTokenAt;
     private int _cachedTokens;
     private bool _cancelled;
@@ -62,7 +61,6 @@ internal sealed partial class TurnRun : IAsyncDisposable
         }
 
         var start = await _sequence.Started;
-        _admittedAt = _owner.Time.GetTimestamp();
         _cachedTokens = start.CachedTokens;
         _checkpoints.Begin(start.CachedTokens, _choice.PagesAfter(start));
         if (start.FromDevice && _choice.Resident is { } taken)
@@ -262,7 +260,7 @@ internal sealed partial class TurnRun : IAsyncDisposable
 
     private TurnFinish Report(SequenceFinish finish, FinishReason reason)
     {
-        var firstToken = _firstTokenAt == 0 ? 0 : _owner.Time.GetElapsedTime(_admittedAt, _firstTokenAt).TotalMilliseconds;
+        var firstToken = _firstTokenAt == 0 ? 0 : _owner.Time.GetElapsedTime(_queuedAt, _firstTokenAt).TotalMilliseconds;
         var decode = finish.DecodeTime.TotalMilliseconds;
         _owner.Metrics.Turns.Finished(reason.ToString(), Generated, firstToken, decode);
         LogFinished(

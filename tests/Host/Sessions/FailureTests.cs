@@ -169,6 +169,7 @@ public sealed class FailureTests
         var page = await new SessionListing(world.Store, new ModelCatalog([World.Model])).ReadAsync(SessionKey.LocalOwner, null, 10);
 
         Assert.Equal(FailureCode.StoreUnavailable, refused.Code);
+        Assert.Contains("cannot be read", refused.Message, StringComparison.Ordinal);
         Assert.Equal([("chat", head, 0), ("sound", page.Sessions[1].Head, 1)], page.Sessions.Select(session => (session.Id, session.Head, session.Turns)));
         Assert.True(await world.Session().DeleteAsync());
         Assert.False(await world.Session().DeleteAsync());
