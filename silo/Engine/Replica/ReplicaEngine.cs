@@ -54,14 +54,11 @@ internal sealed class ReplicaEngine : IReplicaEngine
         ObjectDisposedException.ThrowIf(_disposed != 0, this);
         if (Interlocked.Increment(ref _waiting) > _options.MaxWaiting)
         {
-            Interlocked.Decrement(ref _waiting);
+            LeaveQueue();
             throw new EngineBusyException($"{_options.MaxWaiting} sequences wait for a place already. Retry later, or raise Engine:MaxWaiting.");
         }
 
-        var stops = request.StopTexts.Count == 0 ? null : new StopTextDetector(request.StopTexts, _longestToken);
-        var sequence = new Sequence(_loop, request, Shape.VocabularySize, Shape.ContextTokens, _options.ReadAheadTokens, stops);
-        _ = sequence.Started.ContinueWith(
-            _ => Interlocked.Decrement(ref _waiting), CancellationToken.None, TaskContinuationOptions.ExecuteSynchronously, TaskScheduler.Default);
+        var sequence = NewSequence(request);
         if (!_loop.Ask(() => _loop.Enqueue(sequence)))
         {
             throw new ObjectDisposedException(nameof(IReplicaEngine), "The replica has stopped.");
@@ -93,6 +90,23 @@ internal sealed class ReplicaEngine : IReplicaEngine
             _backend.Dispose();
         }
     }
+
+    /// <summary>Checks the sampling settings as well. What is refused does not wait.</summary>
+    private Sequence NewSequence(SequenceRequest request)
+    {
+        try
+        {
+            var stops = request.StopTexts.Count == 0 ? null : new StopTextDetector(request.StopTexts, _longestToken);
+            return new Sequence(_loop, request, Shape.VocabularySize, Shape.ContextTokens, _options.ReadAheadTokens, stops, LeaveQueue);
+        }
+        catch
+        {
+            LeaveQueue();
+            throw;
+        }
+    }
+
+    private void LeaveQueue() => Interlocked.Decrement(ref _waiting);
 
     private void Live()
     {

@@ -25,14 +25,24 @@ internal sealed class Sequence : ISequence
     private readonly List<(int Token, float LogProb)[]> _alternatives = [];
     private readonly int _readAhead;
     private readonly int[] _tokens;
+    private Action? _leaveQueue;
     private long _firstTokenAt;
     private long _lastTokenAt;
     private int _releasing;
     private int _pausedForReader;
 
-    public Sequence(StepLoop loop, SequenceRequest request, int vocabularySize, int contextTokens, int readAhead, StopTextDetector? stops)
+    /// <param name="loop">Steps it.</param>
+    /// <param name="request">What it computes.</param>
+    /// <param name="vocabularySize">Of the model.</param>
+    /// <param name="contextTokens">Most tokens, prompt and generated.</param>
+    /// <param name="readAhead">Tokens that it may be ahead of its reader.</param>
+    /// <param name="stops">Null: none.</param>
+    /// <param name="leaveQueue">Called once, when it no longer waits for admission, before anybody is told.</param>
+    public Sequence(
+        StepLoop loop, SequenceRequest request, int vocabularySize, int contextTokens, int readAhead, StopTextDetector? stops, Action? leaveQueue = null)
     {
         _loop = loop;
+        _leaveQueue = leaveQueue;
         Request = request;
         Stops = stops;
         Sampler = new Sampler(vocabularySize, request.Sampling);
@@ -99,11 +109,16 @@ internal sealed class Sequence : ISequence
         Count++;
     }
 
-    public void MarkStarted(SequenceStart start) => _started.TrySetResult(start);
+    public void MarkStarted(SequenceStart start)
+    {
+        LeaveQueue();
+        _started.TrySetResult(start);
+    }
 
     public void MarkEnded(SequenceEnd end)
     {
         Phase = SequencePhase.Ended;
+        LeaveQueue();
         _started.TrySetResult(new SequenceStart(0, FromDevice: false, Warning: null));
         _generated.Writer.TryComplete();
         _finished.TrySetResult(new SequenceFinish(end, Count, Computed) { DecodeTime = Stopwatch.GetElapsedTime(_firstTokenAt, _lastTokenAt) });
@@ -112,6 +127,7 @@ internal sealed class Sequence : ISequence
     public void MarkFailed(Exception failure)
     {
         Phase = SequencePhase.Ended;
+        LeaveQueue();
         _started.TrySetException(failure);
         _finished.TrySetException(failure);
         _ = _started.Task.Exception; // observed: a caller may look at one of the two only
@@ -167,6 +183,13 @@ internal sealed class Sequence : ISequence
         IsCancelled = true;
         var released = _loop.AskAsync(() => _loop.Release(this, residentKey), CancellationToken.None);
         return new ValueTask(released.IsFaulted ? Task.CompletedTask : released); // a stopped loop holds nothing
+    }
+
+    /// <summary>By the stepping thread, like all marks.</summary>
+    private void LeaveQueue()
+    {
+        _leaveQueue?.Invoke();
+        _leaveQueue = null;
     }
 
     private static (int Token, float LogProb)[] Copy(ReadOnlySpan<TokenLogProb> alternatives)

@@ -21,7 +21,7 @@ public sealed record SamplingSettings
     /// <summary>Drops tokens less probable than this share of the best one. 0 drops none.</summary>
     public float MinP { get; init; }
 
-    /// <summary>For tokens of the prompt and generated ones: positive logits are divided by it, others multiplied. 1 changes nothing.</summary>
+    /// <summary>For tokens of the prompt and generated ones: positive logits are divided by it, others multiplied. 0.01 to 100; 1 changes nothing.</summary>
     public float RepetitionPenalty { get; init; } = 1;
 
     /// <summary>Subtracted once from each token that has been generated. −2 to 2.</summary>
@@ -46,7 +46,7 @@ public sealed record SamplingSettings
         Within(nameof(TopK), TopK, 0, int.MaxValue);
         Within(nameof(TopP), TopP, 0, 1);
         Within(nameof(MinP), MinP, 0, 1);
-        Within(nameof(RepetitionPenalty), RepetitionPenalty, 0.01, 100);
+        Within(nameof(RepetitionPenalty), RepetitionPenalty, 0.01f, 100);
         Within(nameof(PresencePenalty), PresencePenalty, -2, 2);
         Within(nameof(FrequencyPenalty), FrequencyPenalty, -2, 2);
         Within(nameof(LogProbs), LogProbs, -1, MaxLogProbs);
@@ -61,9 +61,9 @@ public sealed record SamplingSettings
         }
     }
 
-    private static void Within(string field, double found, double least, double most)
+    private static void Within(string field, float found, float least, float most)
     {
-        if (!(found >= (float)least && found <= (float)most)) // so that NaN is outside, and 0.01 itself is inside
+        if (!(found >= least && found <= most)) // so that NaN is outside
         {
             throw Wrong(field, string.Create(CultureInfo.InvariantCulture, $"is {found}; allowed: {least} to {most}."));
         }

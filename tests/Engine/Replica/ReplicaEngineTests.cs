@@ -209,6 +209,21 @@ public sealed class ReplicaEngineTests
     }
 
     [Fact]
+    public async Task SequencesThatAreRefusedForTheirSettings_TakeNoPlaceInTheQueue()
+    {
+        await using var engine = new ReplicaEngine(new HashingBackend(1, 16), 4096, Options with { MaxWaiting = 1 }, null);
+        var wrong = Request(Prompt(1, 5), 2) with { Sampling = new SamplingSettings { RepetitionPenalty = 0.001f } };
+
+        Assert.Throws<ArgumentException>(() => engine.Start(wrong));
+        Assert.Throws<ArgumentException>(() => engine.Start(wrong));
+
+        var sequence = engine.Start(Request(Prompt(1, 5), 2));
+        await sequence.Finished;
+        await sequence.ReleaseAsync(null);
+        await AssertIdleAsync(engine);
+    }
+
+    [Fact]
     public async Task Disposal_FailsWhatRuns_AndFreesTheBackend()
     {
         var backend = new HashingBackend(2, 16);
