@@ -9,9 +9,6 @@ namespace Loire.Silo.Replicas;
 /// <summary>Reads stored states into the slots and pages that the engine reserves. What does not match its promise is refused and forgotten.</summary>
 internal sealed partial class CheckpointReader(ICheckpointStore store, LoireMetrics metrics, TimeProvider time, ILogger<CheckpointReader> logger)
 {
-    /// <summary>Bounds the memory of one read.</summary>
-    private const int BatchBytes = 4 << 20;
-
     private const int BatchesAtOnce = 2;
 
     /// <param name="address">Of the checkpoint.</param>
@@ -37,7 +34,7 @@ internal sealed partial class CheckpointReader(ICheckpointStore store, LoireMetr
             manifest.RequireMatch(prefix, StateShape.DType);
             var parts = Layout(manifest, target);
             await Parallel.ForEachAsync(
-                Batches(parts),
+                BlobBatches.Cut(parts, static blob => blob.Length),
                 new ParallelOptions { MaxDegreeOfParallelism = BatchesAtOnce, CancellationToken = cancellationToken },
                 (batch, token) => ReadBatchAsync(batch, target, token));
             restored.Pages = [.. manifest.Blobs.Where(blob => blob.Kind == BlobKind.KeyValuePage)];
@@ -81,28 +78,6 @@ internal sealed partial class CheckpointReader(ICheckpointStore store, LoireMetr
                 : blob.Length != length
                     ? throw new StateRefusedException($"Checkpoint {manifest.Address}: {kind} of layer {layer}, page {page} has {blob.Length} bytes; the model needs {length}.")
                     : blob;
-    }
-
-    private static IEnumerable<List<BlobReference>> Batches(List<BlobReference> blobs)
-    {
-        var batch = new List<BlobReference>();
-        long bytes = 0;
-        foreach (var blob in blobs)
-        {
-            if (batch.Count > 0 && bytes + blob.Length > BatchBytes)
-            {
-                yield return batch;
-                (batch, bytes) = ([], 0);
-            }
-
-            batch.Add(blob);
-            bytes += blob.Length;
-        }
-
-        if (batch.Count > 0)
-        {
-            yield return batch;
-        }
     }
 
     private async ValueTask ReadBatchAsync(List<BlobReference> batch, StateTarget target, CancellationToken cancellationToken)

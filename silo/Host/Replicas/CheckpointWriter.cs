@@ -15,9 +15,6 @@ internal sealed record StoredCheckpoint(Digest Address, int Tokens, long StoredB
 /// <summary>Writes a snapshot to the store: recurrent state, new pages, tail, and then the manifest.</summary>
 internal sealed class CheckpointWriter(ICheckpointStore store, LoireMetrics metrics, TimeProvider time)
 {
-    /// <summary>Bounds the memory of one write.</summary>
-    private const int BatchBytes = 4 << 20;
-
     /// <summary>Runs on the thread pool, so that copying and hashing delay nobody's tokens. Disposes the snapshot in any case.</summary>
     /// <param name="snapshot">Of the state after its token count.</param>
     /// <param name="prefix">Digests of at least these tokens; nobody else changes them meanwhile.</param>
@@ -44,7 +41,7 @@ internal sealed class CheckpointWriter(ICheckpointStore store, LoireMetrics metr
         }
 
         long written = 0;
-        foreach (var batch in Batches(Parts(snapshot, prefix)))
+        foreach (var batch in BlobBatches.Cut(Parts(snapshot, prefix), static part => part.Bytes))
         {
             written += await PutAsync(batch, snapshot, references);
         }
@@ -76,28 +73,6 @@ internal sealed class CheckpointWriter(ICheckpointStore store, LoireMetrics metr
                 var address = prefix.BlobAddress(BlobKind.KeyValueTail, layer, tokens, StateShape.DType);
                 yield return new Part(BlobKind.KeyValueTail, layer, snapshot.FullPages, address, bytesPerToken * snapshot.TailTokens);
             }
-        }
-    }
-
-    private static IEnumerable<List<Part>> Batches(IEnumerable<Part> parts)
-    {
-        var batch = new List<Part>();
-        var bytes = 0;
-        foreach (var part in parts)
-        {
-            if (batch.Count > 0 && bytes + part.Bytes > BatchBytes)
-            {
-                yield return batch;
-                (batch, bytes) = ([], 0);
-            }
-
-            batch.Add(part);
-            bytes += part.Bytes;
-        }
-
-        if (batch.Count > 0)
-        {
-            yield return batch;
         }
     }
 

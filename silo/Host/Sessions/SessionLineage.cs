@@ -55,9 +55,23 @@ internal sealed record SessionLineage
             return null;
         }
 
-        return count == Turns.Length
-            ? this with { Reference = reference }
-            : Turns.Take(count).Aggregate(New(reference), (lineage, record) => lineage.Append(record, reference));
+        return count == Turns.Length ? this with { Reference = reference } : Of(Turns[..count], reference);
+    }
+
+    /// <summary>Costs what the turns added, however many there are.</summary>
+    private static SessionLineage Of(ImmutableArray<TurnRecord> turns, SessionReference reference)
+    {
+        var tokens = new List<int>();
+        var messages = new List<TurnMessage>();
+        foreach (var turn in turns)
+        {
+            tokens.RemoveRange(turn.KeepTokens, tokens.Count - turn.KeepTokens);
+            tokens.AddRange(turn.NewTokens);
+            messages.RemoveRange(turn.KeepMessages, messages.Count - turn.KeepMessages);
+            messages.AddRange(turn.Messages);
+        }
+
+        return new SessionLineage { Reference = reference, Turns = turns, Tokens = [.. tokens], Messages = [.. messages] };
     }
 }
 

@@ -19,6 +19,7 @@ public sealed class SiloOptionsTests
         AssertNamed("CheckpointEveryTokens", Good() with { CheckpointEveryTokens = 0 });
         AssertNamed("MaxStoreBytes", Good() with { MaxStoreBytes = 5 });
         AssertNamed("DrainTimeout", Good() with { DrainTimeout = TimeSpan.Zero });
+        AssertNamed("MaxTokensPerStep", Good() with { Engine = new EngineOptions { Slots = 64, MaxTokensPerStep = 63 } });
         AssertNamed("Slots", Good() with { Engine = new EngineOptions { Slots = 0 } });
     }
 

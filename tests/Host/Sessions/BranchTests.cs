@@ -5,6 +5,26 @@ namespace Loire.Host.Tests;
 public sealed class BranchTests
 {
     [Fact]
+    public Task Rewinding_past_a_history_that_was_replaced_brings_back_what_it_replaced() => World.RunAsync(async world =>
+    {
+        await world.RunTurnAsync("hello", "t1");
+        await World.ReadAsync(world.Session().RunAsync(World.Request("help", "t2"), CancellationToken.None)); // a whole history: "hel" stays
+        await world.RunTurnAsync("more", "t3");
+
+        await world.Session().RewindAsync(new RewindRequest(1));
+        var replaced = await world.Session().GetHistoryAsync();
+        await world.Session().RewindAsync(new RewindRequest(1));
+        var original = await world.Session().GetHistoryAsync();
+
+        Assert.Equal(["help", "ok"], Contents(replaced));
+        Assert.Equal([.. ByteTokens.Of("helpok"), ByteTokens.End], replaced!.Tokens);
+        Assert.Equal(["hello", "ok"], Contents(original));
+        Assert.Equal([.. ByteTokens.Of("hellook"), ByteTokens.End], original!.Tokens);
+
+        static string[] Contents(SessionHistory? history) => [.. history!.Messages.Select(message => message.Content)];
+    });
+
+    [Fact]
     public Task A_fork_begins_at_the_head_and_neither_sees_the_other() => World.RunAsync(async world =>
     {
         await world.RunTurnAsync("hello", "t1");
