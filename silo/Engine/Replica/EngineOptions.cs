@@ -3,7 +3,7 @@ using System.ComponentModel.DataAnnotations;
 namespace Loire.Engine.Replica;
 
 /// <summary>How a replica runs its model. Read once, at start.</summary>
-public sealed record EngineOptions
+public sealed record EngineOptions : IValidatableObject
 {
     /// <summary>Sequences that have a slot at once, running and resident.</summary>
     [Range(1, 4096)]
@@ -32,4 +32,14 @@ public sealed record EngineOptions
     /// <summary>Tokens a sequence may be ahead of its reader.</summary>
     [Range(16, 1 << 16)]
     public int ReadAheadTokens { get; init; } = 512;
+
+    IEnumerable<ValidationResult> IValidatableObject.Validate(ValidationContext validationContext)
+    {
+        if (MaxTokensPerStep < Slots)
+        {
+            yield return new ValidationResult(
+                $"Engine:MaxTokensPerStep ({MaxTokensPerStep}) must be at least Engine:Slots ({Slots}): every running sequence decodes one token a step.",
+                [nameof(MaxTokensPerStep)]);
+        }
+    }
 }
