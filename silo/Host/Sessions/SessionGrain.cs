@@ -10,6 +10,11 @@ using SessionHistory = Loire.Contracts.SessionHistory;
 namespace Loire.Silo.Sessions;
 
 /// <summary>One conversation. Everything it does is in <see cref="Session"/>; the grain gives it a name, a scheduler and an end.</summary>
+/// <remarks>
+/// Collected early: every turn that keeps no session leaves an activation behind, which nobody calls again, and reading a
+/// lineage anew costs a few small files.
+/// </remarks>
+[CollectionAgeLimit(Minutes = 2)]
 internal sealed class SessionGrain(
     ICheckpointStore store, ModelCatalog catalog, TurnDrain drain, LoireMetrics metrics, TimeProvider time, ILogger<SessionGrain> logger)
     : Grain, ISessionGrain
