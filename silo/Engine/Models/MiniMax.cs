@@ -86,6 +86,7 @@ internal static class MiniMax
     private static ImmutableArray<LayerSpec> ReadLayers(ConfigReader config, Dialect dialect, Sizes sizes, float epsilon)
     {
         var mixers = ReadMixerKinds(config, dialect, sizes.Layers);
+        CheckState(config, sizes, mixers.Count(mixer => mixer == Lightning));
         var feedForwards = ReadFeedForwards(config, dialect, sizes);
         var postNorm = !dialect.IsVendor || config.Flag("postnorm", fallback: false);
         var lightningResidual = ReadResidual(config, dialect, "linear_attn", postNorm);
@@ -111,6 +112,17 @@ internal static class MiniMax
         }
 
         return layers.MoveToImmutable();
+    }
+
+    private static void CheckState(ConfigReader config, Sizes sizes, int lightningLayers)
+    {
+        var bytes = (long)lightningLayers * sizes.Heads * sizes.HeadDim * sizes.HeadDim * sizeof(float);
+        if (bytes > ModelLimits.RecurrentBytes)
+        {
+            throw config.Inconsistent(
+                "head_dim",
+                $"is {sizes.HeadDim}; with {sizes.Heads} heads in {lightningLayers} lightning layers a sequence's state has {bytes} bytes, and at most {ModelLimits.RecurrentBytes} are allowed.");
+        }
     }
 
     /// <summary>Which mixer each layer has. Either dialect's list is taken; the dialect's own comes first.</summary>

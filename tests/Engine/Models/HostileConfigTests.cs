@@ -112,6 +112,17 @@ public sealed class HostileConfigTests
     }
 
     [Theory]
+    [InlineData("64")] // 4 GiB: 0 in 32 bits
+    [InlineData("32")] // 2 GiB: negative
+    public void A_state_beyond_32_bits_is_refused(string heads)
+    {
+        var config = MiniMaxConfigs.Transformers();
+        MiniMaxConfigs.Set(config, "num_attention_heads", heads);
+
+        Assert.Contains("a sequence's state has", AssertRefused(config, "head_dim", "4096").Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
     [InlineData("attn_type_list", "[0, 2]", "attn_type_list[1] is 2")]
     [InlineData("attn_type_list", "[0]", "a list of 2")]
     [InlineData("attn_type_list", "null", "attn_type_list is missing")]
