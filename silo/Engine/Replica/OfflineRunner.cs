@@ -173,6 +173,11 @@ public sealed class OfflineRunner : IDisposable
             throw new ArgumentException($"The sequence would have {Position + ids.Length} tokens; there is room for {MaxTokens}.", nameof(ids));
         }
 
+        if (ids.IndexOfAnyExceptInRange(0, Graph.VocabularySize - 1) is var outside and >= 0)
+        {
+            throw new ArgumentException($"Token {ids[outside]} is outside the vocabulary of {Graph.VocabularySize}.", nameof(ids));
+        }
+
         while (_pages.Count * StateShape.PageTokens < Position + ids.Length)
         {
             _pages.Add(_pages.Count);

@@ -122,6 +122,20 @@ public sealed class ForwardTests
         Assert.Contains("hidden size is 72", refusal.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(-1)]
+    [InlineData(320)]
+    [InlineData(int.MaxValue)]
+    public void ATokenOutsideTheVocabulary_IsRefused(int token)
+    {
+        using var folder = new TemporaryFolder();
+        using var runner = OfflineRunner.Load(RandomModel.Write(folder, MiniMaxConfigs.Vendor(), seed: 1, TensorType.F32), threads: 1);
+
+        var refusal = Assert.Throws<ArgumentException>(() => runner.Greedy([1, token], 1));
+
+        Assert.Contains($"Token {token} is outside the vocabulary of 320", refusal.Message, StringComparison.Ordinal);
+    }
+
     private static void AssertAgreesWithPlainLoops(JsonObject config, TensorType type, int seed, int tokens)
     {
         using var folder = new TemporaryFolder();
