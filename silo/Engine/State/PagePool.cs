@@ -20,7 +20,7 @@ internal sealed class PagePool
 
     public int Free => _free.Count;
 
-    public static int PagesFor(int tokens) => (tokens + StateShape.PageTokens - 1) / StateShape.PageTokens;
+    public static int PagesFor(int tokens) => (int)((tokens + (StateShape.PageTokens - 1L)) / StateShape.PageTokens);
 
     /// <summary>Extends a page table until it has room for <paramref name="tokens"/>, or leaves it as it was.</summary>
     /// <param name="pageTable">In position order; page i holds tokens [64 i, 64 (i + 1)).</param>

@@ -4,6 +4,14 @@ namespace Loire.Engine.Tests.State;
 
 public sealed class PoolTests
 {
+    [Theory]
+    [InlineData(0, 0)]
+    [InlineData(1, 1)]
+    [InlineData(64, 1)]
+    [InlineData(65, 2)]
+    [InlineData(int.MaxValue, 33_554_432)]
+    public void Pages_AreCountedUpTo32Bits(int tokens, int pages) => Assert.Equal(pages, PagePool.PagesFor(tokens));
+
     [Fact]
     public void TryGrow_WithTooFewPages_LeasesNone()
     {
