@@ -31,6 +31,6 @@ public interface ISessionGrain : IGrainWithStringKey
     /// <summary>Removes the reference. False when there was none.</summary>
     Task<bool> DeleteAsync();
 
-    /// <summary>Stores what is not stored and releases the slot and pages on the device. True when a slot was released.</summary>
+    /// <summary>Releases the slot and pages on the device; the state is in the store since its turn ended. True when a slot was released.</summary>
     Task<bool> HibernateAsync();
 }
