@@ -17,9 +17,9 @@ public sealed class BranchTests
         var original = await world.Session().GetHistoryAsync();
 
         Assert.Equal(["help", "ok"], Contents(replaced));
-        Assert.Equal([.. ByteTokens.Of("helpok"), ByteTokens.End], replaced!.Tokens);
+        Assert.Equal([.. ByteTokens.Of("helpok"), ByteTokens.End], replaced!.Tokens.ToArray());
         Assert.Equal(["hello", "ok"], Contents(original));
-        Assert.Equal([.. ByteTokens.Of("hellook"), ByteTokens.End], original!.Tokens);
+        Assert.Equal([.. ByteTokens.Of("hellook"), ByteTokens.End], original!.Tokens.ToArray());
 
         static string[] Contents(SessionHistory? history) => [.. history!.Messages.Select(message => message.Content)];
     });
