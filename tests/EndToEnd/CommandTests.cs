@@ -31,6 +31,8 @@ public sealed class CommandTests
     [InlineData(2, "99999", "serve", "--port", "99999")]
     [InlineData(2, "0", "serve", "--stages", "0")]
     [InlineData(2, "9999999", "logits", "--ids", "1,9999999", "--out", "never.safetensors")]
+    [InlineData(2, "nowhere", "chat", "--url", "nowhere")]
+    [InlineData(1, "http://localhost:1", "chat", "--url", "http://localhost:1")]
     [InlineData(2, "no-such-file", "recall", "--file", "no-such-file")]
     [InlineData(1, "/proc/nowhere", "serve", "--port", "0", "--data", "/proc/nowhere")]
     [InlineData(1, "no-such-folder/out", "logits", "--ids", "1", "--out", "no-such-folder/out")]

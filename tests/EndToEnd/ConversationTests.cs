@@ -113,6 +113,44 @@ public sealed class ConversationTests(DemoServer server)
         });
     }
 
+    [Fact]
+    public async Task The_terminal_holds_a_conversation_and_branches_it()
+    {
+        const string typed = """
+            My sister is called Greta.
+            Greta lives in Lima.
+            /fork terminal-branch
+            Which city does my sister live in?
+            /rewind
+            /sessions
+            /quit
+
+            """;
+
+        var result = await CommandProcess.TypeAsync(typed, "chat", "--url", server.Address, "--session", "terminal");
+
+        Assert.True(result.ExitCode == 0, result.ToString());
+        Assert.Contains("Your sister Greta lives in Lima.", result.Output, StringComparison.Ordinal);
+        Assert.Contains("went back 1 turn", result.Output, StringComparison.Ordinal);
+        Assert.Contains("terminal-branch", result.Output, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task Recall_asks_a_server_that_runs()
+    {
+        using var folder = new TemporaryFolder();
+        await File.WriteAllTextAsync(folder.File("one.json"), """
+            [{"turns": 2, "messages": [
+                {"user": "My hobby is cycling.", "expected": "OK.", "kind": "tell"},
+                {"user": "What is my hobby?", "expected": "Your hobby is cycling.", "kind": "recall"}]}]
+            """);
+
+        var result = await CommandProcess.RunAsync("recall", "--url", server.Address, "--file", folder.File("one.json"));
+
+        Assert.True(result.ExitCode == 0, result.ToString());
+        Assert.Contains("the bars hold", result.Output, StringComparison.Ordinal);
+    }
+
     private static ChatRequest Endless(string session) =>
         new() { SessionId = session, Messages = [Message.User("What is a harbor?")], MaxTokens = 20_000, IgnoreEnd = true };
 }

@@ -9,7 +9,7 @@ internal static class ChatCommand
 {
     public static Command Create()
     {
-        var address = new Option<Uri>("--url") { Description = "Address of the server.", HelpName = "URL", DefaultValueFactory = _ => new Uri("http://localhost:8080") };
+        var address = CommonOptions.Url("Address of the server.", "http://localhost:8080");
         var session = new Option<string>("--session") { Description = "Session to go on with, or to begin.", HelpName = "NAME", DefaultValueFactory = _ => "terminal" };
         var temperature = new Option<double>("--temperature") { Description = "0 always takes the most likely token.", HelpName = "T", DefaultValueFactory = _ => 0 };
         var command = new Command("chat", "Talks to a running server; /help lists what else can be typed.") { address, session, temperature };

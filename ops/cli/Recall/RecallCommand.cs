@@ -20,7 +20,7 @@ internal static class RecallCommand
         var file = new Option<string?>("--file") { Description = "Conversations with the expected answers. Default: recall.json of the model folder.", HelpName = "FILE" };
         var hibernate = new Option<bool>("--hibernate") { Description = "Release every session's slot after every turn; the next turn begins from the store." };
         var own = new Option<bool>("--own") { Description = "The history has the model's own answers, not the expected ones." };
-        var address = new Option<Uri?>("--url") { Description = "A running server. Default: one is started on a free port, with a data directory of its own.", HelpName = "URL" };
+        var address = CommonOptions.Url("A running server. Default: one is started on a free port, with a data directory of its own.");
         var parallel = CommonOptions.Count("--parallel", "Conversations at once.", 8);
         var command = new Command("recall", "Scores a file of conversations through the HTTP API; exit code 1 below the bars.")
         {

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Runtime.InteropServices;
+using Loire.Cli.Http;
 using Loire.Engine.Weights;
 using Loire.Text;
 
@@ -65,6 +66,7 @@ internal static class CommandLine
     {
         CommandFailedException failed => (failed.Message, failed.ExitCode),
         ModelFormatException or TokenizerFormatException or TemplateException => (exception.Message, 1),
+        ApiException => ($"the server refuses: {exception.Message}", 1),
         HttpRequestException => ($"the server does not answer: {exception.Message}", 1),
         UnauthorizedAccessException or IOException => (exception.Message, 1),
         _ => null,

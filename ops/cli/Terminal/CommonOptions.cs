@@ -22,6 +22,24 @@ internal static class CommonOptions
         HelpName = "FILE",
     };
 
+    /// <summary>The address of a server; null when it is not given and has no default.</summary>
+    public static Option<Uri?> Url(string description, string? @default = null) => new("--url")
+    {
+        Description = description,
+        HelpName = "URL",
+        DefaultValueFactory = _ => @default is null ? null : new Uri(@default),
+        CustomParser = result =>
+        {
+            if (Uri.TryCreate(result.Tokens[^1].Value, UriKind.Absolute, out var address) && address.Scheme is "http" or "https")
+            {
+                return address;
+            }
+
+            result.AddError($"--url is '{result.Tokens[^1].Value}'; an address such as http://localhost:8080 is expected.");
+            return null;
+        },
+    };
+
     public static Option<int> Count(string name, string description, int @default = 1)
     {
         var option = new Option<int>(name) { Description = description, HelpName = "N", DefaultValueFactory = _ => @default };

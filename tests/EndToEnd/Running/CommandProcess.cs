@@ -7,16 +7,23 @@ namespace Loire.EndToEnd.Tests.Running;
 internal static class CommandProcess
 {
     /// <param name="arguments">As typed after <c>ops/loire</c>.</param>
-    public static async Task<CommandResult> RunAsync(params string[] arguments)
+    public static Task<CommandResult> RunAsync(params string[] arguments) => TypeAsync("", arguments);
+
+    /// <param name="input">What is typed while it runs.</param>
+    /// <param name="arguments">As typed after <c>ops/loire</c>.</param>
+    public static async Task<CommandResult> TypeAsync(string input, params string[] arguments)
     {
         var start = new ProcessStartInfo("dotnet", [typeof(CommandLine).Assembly.Location, .. arguments])
         {
+            RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
         using var process = Process.Start(start)!;
         try
         {
+            await process.StandardInput.WriteAsync(input);
+            process.StandardInput.Close();
             var output = process.StandardOutput.ReadToEndAsync(Deadline.Token());
             var error = process.StandardError.ReadToEndAsync(Deadline.Token());
             await process.WaitForExitAsync(Deadline.Token());

@@ -16,6 +16,8 @@ public sealed class DemoServer : IAsyncLifetime
     private ServerClient? _client;
     private HttpClient? _http;
 
+    internal string Address => (_process ?? throw new InvalidOperationException("The server is not started.")).Address.ToString();
+
     internal ServerClient Client => _client ?? throw new InvalidOperationException("The server is not started.");
 
     /// <summary>For requests that no well-meaning client sends.</summary>
