@@ -5,7 +5,7 @@ using Orleans.Runtime;
 namespace Loire.Actors;
 
 /// <summary>The membership of a cluster of one silo.</summary>
-internal sealed class LocalMembership : IClusterMembershipService
+internal sealed class LocalMembership : IClusterMembershipService, ISiloAnnouncer
 {
     private readonly ILocalSiloDetails _local;
     private readonly Lock _lock = new();
@@ -31,7 +31,13 @@ internal sealed class LocalMembership : IClusterMembershipService
 
     public Task<bool> TryKill(SiloAddress siloAddress) => Task.FromResult(false);
 
-    public void Set(SiloStatus status)
+    public Task AnnounceAsync(SiloStatus status, CancellationToken cancellationToken = default)
+    {
+        Set(status);
+        return Task.CompletedTask;
+    }
+
+    private void Set(SiloStatus status)
     {
         TaskCompletionSource changed;
         lock (_lock)

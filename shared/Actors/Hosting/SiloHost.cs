@@ -10,14 +10,14 @@ namespace Loire.Actors;
 /// Up: 1. stages below active; 2. the silo is active; 3. the stage <see cref="ServiceLifecycleStage.Active"/> and later.
 /// Down: 1. those again, while grains still run; 2. all activations end, within the deactivation time-out; 3. the other stages.
 /// </remarks>
-internal sealed class SiloHost(SiloRuntime runtime, LocalMembership membership, ILocalSiloDetails local, IServiceProvider services) : IHostedService, IDisposable
+internal sealed class SiloHost(SiloRuntime runtime, IClusterMembershipService membership, ISiloAnnouncer announcer, ILocalSiloDetails local, IServiceProvider services) : IHostedService, IDisposable
 {
     private readonly SiloLifecycle _lifecycle = new();
     private ITimer? _collector;
 
     public async Task StartAsync(CancellationToken cancellationToken)
     {
-        membership.Set(SiloStatus.Joining);
+        await announcer.AnnounceAsync(SiloStatus.Joining, cancellationToken);
         runtime.Deadlines.Start();
         _collector = runtime.Time.CreateTimer(
             static runtime => ((SiloRuntime)runtime!).Collect(), runtime, runtime.CollectionQuantum, runtime.CollectionQuantum);
@@ -47,9 +47,9 @@ internal sealed class SiloHost(SiloRuntime runtime, LocalMembership membership, 
             return;
         }
 
-        membership.Set(SiloStatus.ShuttingDown);
+        await announcer.AnnounceAsync(SiloStatus.ShuttingDown, cancellationToken);
         await _lifecycle.StopAsync(runtime.Log.StopFailed, cancellationToken);
-        membership.Set(SiloStatus.Dead);
+        await announcer.AnnounceAsync(SiloStatus.Dead, CancellationToken.None);
         Dispose();
         runtime.Log.Stopped(local.SiloAddress);
     }
@@ -60,11 +60,7 @@ internal sealed class SiloHost(SiloRuntime runtime, LocalMembership membership, 
         runtime.Deadlines.Dispose();
     }
 
-    private Task BecomeActiveAsync(CancellationToken cancellationToken)
-    {
-        membership.Set(SiloStatus.Active);
-        return Task.CompletedTask;
-    }
+    private Task BecomeActiveAsync(CancellationToken cancellationToken) => announcer.AnnounceAsync(SiloStatus.Active, cancellationToken);
 
     private async Task EndGrainsAsync(CancellationToken cancellationToken)
     {

@@ -25,6 +25,7 @@ internal static class SiloServices
         services.TryAddSingleton<ILocalSiloDetails, SiloDetails>();
         services.TryAddSingleton<LocalMembership>();
         services.TryAddSingleton<IClusterMembershipService>(provider => provider.GetRequiredService<LocalMembership>());
+        services.TryAddSingleton<ISiloAnnouncer>(provider => provider.GetRequiredService<LocalMembership>());
         services.TryAddSingleton<IGrainDirectory, LocalGrainDirectory>();
         services.TryAddSingleton<ISiloMetadataCache, LocalSiloMetadata>();
         services.AddSingleton<SiloRuntime>();
