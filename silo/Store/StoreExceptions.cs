@@ -9,8 +9,14 @@ public sealed class StoreFullException(string message, Exception? inner = null) 
 /// <summary>Another process has the store open.</summary>
 public sealed class StoreInUseException(string message, Exception? inner = null) : StoreException(message, inner);
 
-/// <summary>The file system failed. Nothing is known to be damaged; the same call may succeed later.</summary>
-public sealed class StoreUnavailableException(string message, Exception inner) : StoreException(message, inner);
+/// <summary>The file system or the server failed. Nothing is known to be damaged; the same call may succeed later.</summary>
+public sealed class StoreUnavailableException(string message, Exception? inner = null) : StoreException(message, inner);
+
+/// <summary>The store did not answer within its time. What was asked may happen yet; the same call may succeed later.</summary>
+public sealed class StoreSlowException(string message, Exception? inner = null) : StoreException(message, inner);
+
+/// <summary>A record is larger than the store takes. It was refused before anything was written.</summary>
+public sealed class RecordTooLargeException(string message) : StoreException(message);
 
 /// <summary>Something is to be referred to that is not stored.</summary>
 public sealed class MissingStateException(string message, Digest missing) : StoreException(message)

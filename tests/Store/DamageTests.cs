@@ -284,7 +284,7 @@ public sealed class DamageTests : DirectoryStoreTestBase
         var manifest = await SaveAsync(Store, Prefix(1, 2, 3, 4, 5), 5, Time);
         var body = Change(System.Text.Encoding.UTF8.GetString(StoreJson.Serialize(manifest)), change);
         var bytes = System.Text.Encoding.UTF8.GetBytes(body);
-        await File.WriteAllBytesAsync(Store.Paths.Checkpoint(manifest.Address), [.. RecordFiles.Checkpoints.Head(bytes), .. bytes]);
+        await File.WriteAllBytesAsync(Store.Paths.Checkpoint(manifest.Address), [.. RecordFormats.Checkpoints.Head(bytes), .. bytes]);
 
         var damaged = await Assert.ThrowsAsync<DamagedRecordException>(async () => await Store.GetCheckpointAsync(manifest.Address));
 

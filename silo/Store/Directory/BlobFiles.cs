@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Text;
 using Microsoft.Win32.SafeHandles;
 
 namespace Loire.Store;
@@ -14,7 +13,7 @@ internal sealed class BlobFiles(StoreFiles files)
     /// <returns>The reference of what is stored: this content, or what another writer put there first.</returns>
     public BlobReference Put(in BlobContent blob)
     {
-        Check(blob);
+        BlobHeader.Check(blob);
         var path = files.Paths.Blob(blob.Address);
         lock (_shards[blob.Address.Shard(ShardCount)])
         {
@@ -191,17 +190,6 @@ internal sealed class BlobFiles(StoreFiles files)
             {
                 files.PutAside(path, StoreCount.Blobs, damaged.Found);
             }
-        }
-    }
-
-    private static void Check(in BlobContent blob)
-    {
-        if (blob.Kind is < BlobKind.RecurrentState or > BlobKind.KeyValueTail || blob.Layer < 0 || blob.Page < 0
-            || blob.DType is not { Length: > 0 and <= BlobHeader.MaxDTypeLength } || !Ascii.IsValid(blob.DType))
-        {
-            throw new ArgumentException(
-                $"Blob {blob.Kind} of layer {blob.Layer}, page {blob.Page}, dtype '{blob.DType}' cannot be stored: "
-                + $"it needs a kind, a layer and page of 0 or more, and a dtype of 1 to {BlobHeader.MaxDTypeLength} ASCII characters.");
         }
     }
 

@@ -32,7 +32,7 @@ internal sealed class CheckpointFiles(StoreFiles files, BlobFiles blobs)
         files.Gate.Note(checkpoint: manifest.Address);
         files.Mark(files.Paths.Prefix(manifest.LastPageEnd));
         files.Write(
-            files.Paths.Checkpoint(manifest.Address), RecordFiles.Checkpoints.Head(body), body, StoreCount.Checkpoints, files.Options.SyncState);
+            files.Paths.Checkpoint(manifest.Address), RecordFormats.Checkpoints.Head(body), body, StoreCount.Checkpoints, files.Options.SyncState);
     }
 
     /// <exception cref="DamagedRecordException">It has been put aside.</exception>
@@ -84,7 +84,7 @@ internal sealed class CheckpointFiles(StoreFiles files, BlobFiles blobs)
     /// <summary>Reads a manifest without touching it.</summary>
     public static CheckpointManifest? Load(string path, Digest address)
     {
-        var manifest = RecordFiles.Checkpoints.TryRead(path, out _);
+        var manifest = RecordFormats.Checkpoints.TryRead(path, out _);
         return manifest is null || manifest.Address == address
             ? manifest
             : throw new DamagedRecordException(path, "tokenDigest", $"{manifest.TokenDigest} belongs to checkpoint {manifest.Address}");

@@ -34,7 +34,7 @@ internal sealed partial class SessionFiles(StoreFiles files, TurnFiles turns)
             }
 
             NoteAndRequire(next);
-            files.Write(path, RecordFiles.Sessions.Head(body), body, StoreCount.Sessions, files.Options.SyncRecords);
+            files.Write(path, RecordFormats.Sessions.Head(body), body, StoreCount.Sessions, files.Options.SyncRecords);
             return true;
         }
     }
@@ -81,7 +81,7 @@ internal sealed partial class SessionFiles(StoreFiles files, TurnFiles turns)
     {
         try
         {
-            var session = RecordFiles.Sessions.TryRead(path, out _);
+            var session = RecordFormats.Sessions.TryRead(path, out _);
             if (session is not null && ((owner ?? session.Owner) != session.Owner || (id ?? session.Id) != session.Id
                 || files.Paths.Session(session.Owner, session.Id) != path))
             {

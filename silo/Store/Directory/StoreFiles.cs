@@ -28,7 +28,7 @@ internal sealed partial class StoreFiles : IDisposable
         (Options, Time, Logger) = (options, time, logger);
         Paths = new StorePaths(options.Path);
         Budget = new StoreBudget(options.MaxBytes, Paths.Root);
-        Counters = new StoreCounters(Budget);
+        Counters = new StoreCounters(() => Budget.Bytes);
     }
 
     public DirectoryStoreOptions Options { get; }

@@ -25,7 +25,7 @@ internal sealed class TurnFiles(StoreFiles files)
         files.Gate.Note(turn.Id, turn.Checkpoint);
 
         // Written even when it is there: the one that put it there may not have lived to see it on disk.
-        files.Write(files.Paths.Turn(turn.Id), RecordFiles.Turns.Head(body), body, StoreCount.Turns, files.Options.SyncRecords);
+        files.Write(files.Paths.Turn(turn.Id), RecordFormats.Turns.Head(body), body, StoreCount.Turns, files.Options.SyncRecords);
     }
 
     /// <exception cref="DamagedRecordException">It stays where it is: nothing can be computed to replace it.</exception>
@@ -45,7 +45,7 @@ internal sealed class TurnFiles(StoreFiles files)
 
     public static TurnRecord? Load(string path, Digest id)
     {
-        var turn = RecordFiles.Turns.TryRead(path, out var body);
+        var turn = RecordFormats.Turns.TryRead(path, out var body);
         if (turn is null)
         {
             return null;

@@ -3,7 +3,7 @@ using System.Text;
 
 namespace Loire.Store;
 
-/// <summary>The first 104 bytes of a blob's file: whose they are, and what must follow.</summary>
+/// <summary>The first 104 bytes of a stored blob: whose they are, and what must follow.</summary>
 /// <remarks>
 /// Little-endian:
 /// <code>
@@ -24,6 +24,18 @@ internal readonly record struct BlobHeader(BlobKind Kind, int Layer, int Page, D
 
     public static BlobHeader Of(in BlobContent blob) =>
         new(blob.Kind, blob.Layer, blob.Page, blob.Address, blob.Content.Length, Checksum.Of(blob.Content.Span), blob.DType);
+
+    /// <exception cref="ArgumentException">The blob has no place in a header.</exception>
+    public static void Check(in BlobContent blob)
+    {
+        if (blob.Kind is < BlobKind.RecurrentState or > BlobKind.KeyValueTail || blob.Layer < 0 || blob.Page < 0
+            || blob.DType is not { Length: > 0 and <= MaxDTypeLength } || !Ascii.IsValid(blob.DType))
+        {
+            throw new ArgumentException(
+                $"Blob {blob.Kind} of layer {blob.Layer}, page {blob.Page}, dtype '{blob.DType}' cannot be stored: "
+                + $"it needs a kind, a layer and page of 0 or more, and a dtype of 1 to {MaxDTypeLength} ASCII characters.");
+        }
+    }
 
     public void Write(Span<byte> bytes)
     {
@@ -46,7 +58,7 @@ internal readonly record struct BlobHeader(BlobKind Kind, int Layer, int Page, D
         header = default;
         if (!bytes.StartsWith("LOIREBLB"u8))
         {
-            return "the file does not start with LOIREBLB";
+            return "it does not start with LOIREBLB";
         }
 
         if (BinaryPrimitives.ReadUInt128LittleEndian(bytes[Guarded..]) != Checksum.Of(bytes[..Guarded]).Value)

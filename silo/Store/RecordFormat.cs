@@ -2,63 +2,28 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
-using Microsoft.Win32.SafeHandles;
 
 namespace Loire.Store;
 
-/// <summary>A JSON record in a file: one line of text that guards it, then the record.</summary>
+/// <summary>A JSON record as it is stored: one line of text that guards it, then the record.</summary>
 /// <remarks>
 /// <code>loire.turn 1 4f0c…(32 hex digits: checksum of the body) 1234(bytes of the body)\n{"formatVersion":1,…}</code>
 /// </remarks>
-internal sealed class RecordFile<T>(string name, JsonTypeInfo<T> json, Func<T, string?> fault) where T : class
+internal sealed class RecordFormat<T>(string name, JsonTypeInfo<T> json, Func<T, string?> fault) where T : class
 {
-    /// <summary>Far above the largest record (a turn of a million tokens), far below what would hurt to read.</summary>
-    private const int MaxBytes = 64 << 20;
-
     private const int MaxHeadBytes = 128;
 
     public byte[] Head(ReadOnlySpan<byte> body) => Encoding.ASCII.GetBytes($"loire.{name} 1 {Checksum.Of(body)} {body.Length}\n");
 
-    /// <returns>Null when the file is not there.</returns>
+    /// <summary>The record that these bytes are, and its body.</summary>
+    /// <param name="bytes">Head and body.</param>
+    /// <param name="path">Where they were found, for the message.</param>
+    /// <param name="body">The body, as it was written.</param>
     /// <exception cref="DamagedRecordException">Names the field.</exception>
-    public T? TryRead(string path, out byte[] body)
+    public T Read(byte[] bytes, string path, out byte[] body)
     {
-        body = [];
-        using var handle = StoreFiles.TryOpen(path);
-        if (handle is null)
-        {
-            return null;
-        }
-
-        var bytes = ReadAll(handle, path);
-        var headLength = CheckHead(bytes, path);
-        body = bytes[headLength..];
+        body = bytes[CheckHead(bytes, path)..];
         return Parse(body, path);
-    }
-
-    private static byte[] ReadAll(SafeFileHandle handle, string path)
-    {
-        try
-        {
-            var length = RandomAccess.GetLength(handle);
-            if (length is 0 or > MaxBytes)
-            {
-                throw new DamagedRecordException(path, "length", $"{length} bytes; a record has 1 to {MaxBytes}");
-            }
-
-            var bytes = new byte[length];
-            var total = 0;
-            while (total < bytes.Length && RandomAccess.Read(handle, bytes.AsSpan(total), total) is var read and > 0)
-            {
-                total += read;
-            }
-
-            return bytes[..total];
-        }
-        catch (IOException failure)
-        {
-            throw StoreFiles.Explain(failure, "read", path);
-        }
     }
 
     private int CheckHead(byte[] bytes, string path)
@@ -113,11 +78,11 @@ internal sealed class RecordFile<T>(string name, JsonTypeInfo<T> json, Func<T, s
 }
 
 /// <summary>The three kinds of record.</summary>
-internal static class RecordFiles
+internal static class RecordFormats
 {
-    public static readonly RecordFile<TurnRecord> Turns = new("turn", StoreJsonContext.Default.TurnRecord, RecordRules.Fault);
+    public static readonly RecordFormat<TurnRecord> Turns = new("turn", StoreJsonContext.Default.TurnRecord, RecordRules.Fault);
 
-    public static readonly RecordFile<SessionReference> Sessions = new("session", StoreJsonContext.Default.SessionReference, RecordRules.Fault);
+    public static readonly RecordFormat<SessionReference> Sessions = new("session", StoreJsonContext.Default.SessionReference, RecordRules.Fault);
 
-    public static readonly RecordFile<CheckpointManifest> Checkpoints = new("checkpoint", StoreJsonContext.Default.CheckpointManifest, RecordRules.Fault);
+    public static readonly RecordFormat<CheckpointManifest> Checkpoints = new("checkpoint", StoreJsonContext.Default.CheckpointManifest, RecordRules.Fault);
 }

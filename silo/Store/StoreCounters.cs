@@ -10,9 +10,10 @@ internal sealed class StoreCounters : IDisposable
     private readonly Meter _meter = new(MeterName);
     private readonly long[] _values = new long[Enum.GetValues<StoreCount>().Length];
 
-    public StoreCounters(StoreBudget budget)
+    /// <param name="bytes">Reads how many bytes the store holds.</param>
+    public StoreCounters(Func<long> bytes)
     {
-        _meter.CreateObservableGauge("loire.store.bytes", () => budget.Bytes, "By", "Bytes of all files of the store.");
+        _meter.CreateObservableGauge("loire.store.bytes", bytes, "By", "Bytes that the store holds.");
         Held(StoreCount.Blobs, "loire.store.blobs", "Blobs stored.");
         Held(StoreCount.Checkpoints, "loire.store.checkpoints", "Checkpoints stored.");
         Held(StoreCount.Turns, "loire.store.turns", "Turns stored.");
@@ -22,7 +23,7 @@ internal sealed class StoreCounters : IDisposable
         Counted(StoreCount.BlobsRead, "loire.store.blobs.read", "Blobs read and verified.");
         Counted(StoreCount.PrefixHits, "loire.store.prefix.hits", "Prefix lookups that found a checkpoint.");
         Counted(StoreCount.PrefixMisses, "loire.store.prefix.misses", "Prefix lookups that found none.");
-        Counted(StoreCount.Damaged, "loire.store.damaged", "Files found damaged.");
+        Counted(StoreCount.Damaged, "loire.store.damaged", "Files or keys found damaged.");
         Counted(StoreCount.StaleCommits, "loire.store.commits.stale", "Session moves refused since their epoch was old.");
         Counted(StoreCount.FullRefusals, "loire.store.full", "Writes refused since the store was full.");
     }
@@ -30,6 +31,9 @@ internal sealed class StoreCounters : IDisposable
     public long this[StoreCount count] => Interlocked.Read(ref _values[(int)count]);
 
     public void Add(StoreCount count, long by = 1) => Interlocked.Add(ref _values[(int)count], by);
+
+    /// <summary>For what is counted elsewhere and known here as of the last look.</summary>
+    public void Set(StoreCount count, long value) => Interlocked.Exchange(ref _values[(int)count], value);
 
     public void Dispose() => _meter.Dispose();
 
@@ -42,7 +46,7 @@ internal sealed class StoreCounters : IDisposable
 
 internal enum StoreCount
 {
-    /// <summary>Files that nobody counts.</summary>
+    /// <summary>What nobody counts.</summary>
     None,
     Blobs,
     Checkpoints,
