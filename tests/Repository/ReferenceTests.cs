@@ -10,6 +10,7 @@ public sealed class ReferenceTests
     {
         ["shared/Actors.Generators"] = [],
         ["shared/Actors"] = ["shared/Actors.Generators"], // as an analyzer
+        ["shared/Actors.Redis"] = ["shared/Actors"],
         ["shared/Contracts"] = ["shared/Actors"],
         ["shared/Telemetry"] = [],
         ["shared/Text"] = [],

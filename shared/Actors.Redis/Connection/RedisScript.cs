@@ -1,0 +1,51 @@
+using System.Security.Cryptography;
+using System.Text;
+
+namespace Loire.Actors.Redis;
+
+/// <summary>A Lua script that Redis knows by the digest of its text.</summary>
+internal sealed class RedisScript
+{
+    private static readonly string Prelude = TextOf("prelude");
+
+    private RedisScript(string name)
+    {
+        Name = name;
+        Text = $"{Prelude}\n{TextOf(name)}";
+#pragma warning disable CA5350 // Redis names scripts by SHA-1; nothing is kept secret by it.
+        Digest = Convert.ToHexStringLower(SHA1.HashData(Encoding.UTF8.GetBytes(Text)));
+#pragma warning restore CA5350
+    }
+
+    public static RedisScript Join { get; } = new("join");
+
+    public static RedisScript Beat { get; } = new("beat");
+
+    public static RedisScript Status { get; } = new("status");
+
+    public static RedisScript Bury { get; } = new("bury");
+
+    public static RedisScript Read { get; } = new("read");
+
+    public static RedisScript Register { get; } = new("register");
+
+    public static RedisScript Unregister { get; } = new("unregister");
+
+    public static RedisScript Lookup { get; } = new("lookup");
+
+    public static RedisScript Sweep { get; } = new("sweep");
+
+    public string Name { get; }
+
+    public string Text { get; }
+
+    public string Digest { get; }
+
+    private static string TextOf(string name)
+    {
+        using var stream = typeof(RedisScript).Assembly.GetManifestResourceStream($"{name}.lua")
+            ?? throw new InvalidOperationException($"The script {name}.lua is not in the assembly.");
+        using var reader = new StreamReader(stream);
+        return reader.ReadToEnd();
+    }
+}

@@ -1,0 +1,134 @@
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using Orleans.Runtime;
+
+namespace Loire.Actors.Redis;
+
+/// <summary>What a silo knows of its own lease, by its own monotonic clock.</summary>
+/// <remarks>
+/// <code>
+/// asked to renew            held until                 lease ends in Redis, at the earliest
+///      |------------------------|------ margin --------------|
+/// </code>
+/// The silo counts from before it asked, Redis from when it was asked: whatever the delay between, the silo stops first.
+/// Once the lease is lost it stays lost, also when a late renewal succeeds.
+/// </remarks>
+internal sealed class MemberLease : IClusterLease, IDisposable
+{
+    private readonly TimeProvider _time;
+    private readonly TimeSpan _heldFor;
+    private readonly ILocalSiloDetails _local;
+    private readonly ClusterLog _log;
+    private readonly CancellationTokenSource _lost = new();
+    private readonly ITimer _fence;
+    private readonly Lock _lock = new();
+    private long _askedAt;
+    private State _state;
+
+    public MemberLease(IOptions<RedisLeaseOptions> options, ILocalSiloDetails local, TimeProvider time, ILoggerFactory loggers)
+    {
+        _time = time;
+        _heldFor = options.Value.HeldFor;
+        _local = local;
+        _log = new ClusterLog(loggers.CreateLogger<MemberLease>());
+        _fence = time.CreateTimer(static lease => _ = ((MemberLease)lease!).IsHeld, this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+    }
+
+    private enum State
+    {
+        None,
+        Held,
+        Lost,
+        Left,
+    }
+
+    public long Epoch { get; private set; }
+
+    public string? LostReason { get; private set; }
+
+    public CancellationToken Lost => _lost.Token;
+
+    public bool IsHeld
+    {
+        get
+        {
+            lock (_lock)
+            {
+                if (_state != State.Held)
+                {
+                    return false;
+                }
+
+                var age = _time.GetElapsedTime(_askedAt);
+                if (age < _heldFor)
+                {
+                    return true;
+                }
+
+                Lose($"it was asked for {age.TotalMilliseconds:0} ms ago and not renewed, and is trusted for {_heldFor.TotalMilliseconds:0} ms");
+                return false;
+            }
+        }
+    }
+
+    /// <param name="epoch">The member's epoch.</param>
+    /// <param name="askedAt">When it asked to join, by the monotonic clock.</param>
+    public void Begin(long epoch, long askedAt)
+    {
+        lock (_lock)
+        {
+            Epoch = epoch;
+            _askedAt = askedAt;
+            _state = State.Held;
+            _fence.Change(_heldFor, Timeout.InfiniteTimeSpan);
+        }
+
+        _ = IsHeld; // joining may have taken too long
+    }
+
+    /// <summary>A renewal that was asked for at this time succeeded. Returns how long after the one before it was asked.</summary>
+    public TimeSpan Extend(long askedAt)
+    {
+        lock (_lock)
+        {
+            if (!IsHeld || askedAt <= _askedAt)
+            {
+                return TimeSpan.Zero;
+            }
+
+            var gap = _time.GetElapsedTime(_askedAt, askedAt);
+            _askedAt = askedAt;
+            var rest = _heldFor - _time.GetElapsedTime(askedAt);
+            _fence.Change(rest > TimeSpan.Zero ? rest : TimeSpan.Zero, Timeout.InfiniteTimeSpan);
+            return gap;
+        }
+    }
+
+    public void Lose(string reason)
+    {
+        lock (_lock)
+        {
+            if (_state != State.Held)
+            {
+                return;
+            }
+
+            _state = State.Lost;
+            LostReason = reason;
+        }
+
+        _log.LeaseLost(_local.SiloAddress, Epoch, reason);
+        _ = _lost.CancelAsync(); // not under whoever asked
+    }
+
+    /// <summary>The silo leaves of its own will: nothing is lost.</summary>
+    public void Leave()
+    {
+        lock (_lock)
+        {
+            _state = _state == State.Lost ? State.Lost : State.Left;
+        }
+    }
+
+    public void Dispose() => _fence.Dispose();
+}
