@@ -2,6 +2,7 @@ using System.Globalization;
 using Microsoft.Extensions.Options;
 using Orleans.GrainDirectory;
 using Orleans.Runtime;
+using StackExchange.Redis;
 
 namespace Loire.Actors.Redis;
 
@@ -13,7 +14,10 @@ internal sealed class RedisGrainDirectory(
     private readonly long _retention = (long)options.Value.DeadRetention.TotalMilliseconds;
 
     /// <exception cref="StaleMemberException">The silo is not a member, so its activation must not be.</exception>
-    public async Task<GrainAddress?> Register(GrainAddress address)
+    public Task<GrainAddress?> Register(GrainAddress address) => Register(address, null);
+
+    /// <exception cref="StaleMemberException">The silo is not a member, so its activation must not be.</exception>
+    public async Task<GrainAddress?> Register(GrainAddress address, GrainAddress? previousAddress)
     {
         ArgumentNullException.ThrowIfNull(address);
         var silo = SiloOf(address);
@@ -25,8 +29,8 @@ internal sealed class RedisGrainDirectory(
         var entry = DirectoryEntry.ToText(address, silo, lease?.Epoch ?? 0, view.CurrentSnapshot.Version);
         var result = await link.EvalAsync(
             RedisScript.Register,
-            keys.WithIndexOf(silo.ToParsableString()),
-            [keys.Channel, _retention, address.GrainId.ToString(), silo.ToParsableString(), entry],
+            [.. keys.WithIndexOf(silo.ToParsableString()), .. previousAddress is null ? [] : keys.WithIndexOf(SiloOf(previousAddress).ToParsableString())[^1..]],
+            [keys.Channel, _retention, address.GrainId.ToString(), silo.ToParsableString(), entry, .. DirectoryEntry.Previous(previousAddress)],
             $"Registering {address.GrainId} on {silo}");
         if (result.IsNull)
         {
@@ -74,6 +78,10 @@ internal sealed class RedisGrainDirectory(
     {
         public static string ToText(GrainAddress address, SiloAddress silo, long epoch, MembershipVersion version) =>
             string.Create(CultureInfo.InvariantCulture, $"{silo} {TextOf(address.ActivationId)} {epoch} {version.Value}");
+
+        /// <summary>What may be replaced though its silo lives: silo and activation; nothing when there is nothing.</summary>
+        public static RedisValue[] Previous(GrainAddress? address) =>
+            address is null ? [] : [SiloOf(address).ToParsableString(), address.ActivationId.IsDefault ? "" : TextOf(address.ActivationId)];
 
         public static string TextOf(ActivationId activation) => activation.Key.ToString("N");
 

@@ -2,7 +2,6 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
-using Orleans;
 using Orleans.GrainDirectory;
 using Orleans.Runtime;
 using Orleans.Runtime.MembershipService.SiloMetadata;
@@ -18,7 +17,7 @@ internal static class RedisClusteringServices
         AddShared(services);
         services.TryAddSingleton<MemberLease>();
         services.TryAddSingleton<IClusterLease>(provider => provider.GetRequiredService<MemberLease>());
-        services.TryAddEnumerable(ServiceDescriptor.Singleton<ILifecycleParticipant<ISiloLifecycle>, RedisMember>());
+        services.Replace(ServiceDescriptor.Singleton<ISiloAnnouncer, RedisMember>());
     }
 
     /// <summary>What a client needs: to see, and no more.</summary>

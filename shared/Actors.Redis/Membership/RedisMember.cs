@@ -2,17 +2,15 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
-using Orleans;
 using Orleans.Runtime;
 using Orleans.Runtime.MembershipService.SiloMetadata;
 
 namespace Loire.Actors.Redis;
 
-/// <summary>Takes this silo into the cluster and out of it, in step with its life.</summary>
+/// <summary>Takes this silo into the cluster and out of it, as the silo announces where it is in its life.</summary>
 /// <remarks>
-/// Up: 1. it joins before its services start; 2. it is active when they have.
-/// Down: 1. it says that it shuts down, while grains still run; 2. it leaves when they have ended, so that they can unregister.
-/// When its lease is lost there is nothing to leave: the process is told to stop.
+/// Joining takes a lease; the silo leaves when its grains have ended, so that they can unregister.
+/// When the lease is lost there is nothing more to announce: the process is told to stop.
 /// </remarks>
 internal sealed class RedisMember(
     ILocalSiloDetails local,
@@ -25,21 +23,25 @@ internal sealed class RedisMember(
     IOptions<SiloMetadata> metadata,
     TimeProvider time,
     ILoggerFactory loggers,
-    IServiceProvider services) : ILifecycleParticipant<ISiloLifecycle>
+    IServiceProvider services) : ISiloAnnouncer
 {
     private static readonly TimeSpan JoinRetryDelay = TimeSpan.FromMilliseconds(100);
 
     private readonly ClusterLog _log = new(loggers.CreateLogger<RedisMember>());
 
-    public void Participate(ISiloLifecycle lifecycle)
-    {
-        lifecycle.Subscribe(nameof(RedisMember), ServiceLifecycleStage.RuntimeServices, JoinAsync, LeaveAsync);
-        lifecycle.Subscribe(nameof(RedisMember), ServiceLifecycleStage.Active, _ => SetStatusAsync(SiloStatus.Active), _ => ShutDownAsync());
-    }
-
     /// <exception cref="OrleansException">A silo with this address has been a member before.</exception>
-    /// <exception cref="RedisUnavailableException">Redis was not there within the time to join.</exception>
-    public async Task JoinAsync(CancellationToken cancellationToken)
+    /// <exception cref="RedisUnavailableException">Redis was not there within the time to join, or to become active.</exception>
+    /// <exception cref="StaleMemberException">The lease was lost before the silo was active.</exception>
+    public Task AnnounceAsync(SiloStatus status, CancellationToken cancellationToken = default) => status switch
+    {
+        SiloStatus.Joining => JoinAsync(cancellationToken),
+        SiloStatus.Active => BecomeAsync(status, cancellationToken),
+        SiloStatus.ShuttingDown or SiloStatus.Stopping => SayAsync(status, cancellationToken),
+        SiloStatus.Dead => LeaveAsync(cancellationToken),
+        _ => throw new ArgumentOutOfRangeException(nameof(status), status, "A silo announces that it joins, is active, shuts down, stops or is dead."),
+    };
+
+    private async Task JoinAsync(CancellationToken cancellationToken)
     {
         await watch.StartAsync(cancellationToken);
         lease.Lost.UnsafeRegister(static member => ((RedisMember)member!).OnLost(), this);
@@ -58,19 +60,35 @@ internal sealed class RedisMember(
         await view.Refresh(new(version), cancellationToken);
     }
 
-    public async Task SetStatusAsync(SiloStatus status)
+    private async Task BecomeAsync(SiloStatus status, CancellationToken cancellationToken)
     {
-        var version = await table.SetStatusAsync(local.SiloAddress, status, CancellationToken.None);
+        var version = await table.SetStatusAsync(local.SiloAddress, status, cancellationToken);
         if (version == 0)
         {
             lease.Lose("it is not among the members");
             throw new StaleMemberException(local.SiloAddress, $"Becoming {status}", lease.LostReason);
         }
 
-        await view.Refresh(new(version));
+        await view.Refresh(new(version), cancellationToken);
     }
 
-    public async Task LeaveAsync(CancellationToken cancellationToken)
+    /// <summary>Like becoming, but a silo that stops does so all the same when nobody hears it.</summary>
+    private async Task SayAsync(SiloStatus status, CancellationToken cancellationToken)
+    {
+        try
+        {
+            if (lease.IsHeld)
+            {
+                await BecomeAsync(status, cancellationToken);
+            }
+        }
+        catch (Exception exception) when (exception is OrleansException or OperationCanceledException)
+        {
+            _log.LeaveFailed(exception, local.SiloAddress);
+        }
+    }
+
+    private async Task LeaveAsync(CancellationToken cancellationToken)
     {
         try
         {
@@ -79,30 +97,16 @@ internal sealed class RedisMember(
                 lease.Leave();
                 await table.BuryAsync(local.SiloAddress, "itself, as it left", cancellationToken);
                 await watch.SweepAsync(local.SiloAddress.ToParsableString(), cancellationToken);
+                await view.Refresh(cancellationToken: cancellationToken);
                 _log.Left(local.SiloAddress, keys.ClusterId);
             }
         }
-        catch (Exception exception) when (exception is RedisUnavailableException or OperationCanceledException)
+        catch (Exception exception) when (exception is OrleansException or OperationCanceledException)
         {
             _log.LeaveFailed(exception, local.SiloAddress);
         }
 
         await watch.DisposeAsync();
-    }
-
-    private async Task ShutDownAsync()
-    {
-        try
-        {
-            if (lease.IsHeld)
-            {
-                await SetStatusAsync(SiloStatus.ShuttingDown);
-            }
-        }
-        catch (OrleansException exception)
-        {
-            _log.LeaveFailed(exception, local.SiloAddress); // it stops all the same
-        }
     }
 
     private async Task<(long Epoch, long Version, long AskedAt)> JoinAsync(MemberRow row, CancellationToken cancellationToken)
