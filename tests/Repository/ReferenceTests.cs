@@ -18,6 +18,7 @@ public sealed class ReferenceTests
         ["silo/Kernels"] = ["silo/Cuda"],
         ["silo/Engine"] = ["silo/Kernels", "silo/Cuda", "shared/Text", "shared/Telemetry"],
         ["silo/Store"] = ["shared/Telemetry"],
+        ["silo/Store.Redis"] = ["silo/Store"],
         ["silo/Host"] = ["silo/Engine", "silo/Store", "shared/Contracts", "shared/Actors", "shared/Text", "shared/Telemetry"],
         ["gateway"] = ["shared/Contracts", "shared/Actors", "shared/Text", "shared/Telemetry"],
         ["ops/cli"] = ["gateway", "silo/Host", "silo/Engine", "shared/Text"],
