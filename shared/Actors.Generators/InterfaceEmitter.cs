@@ -32,11 +32,18 @@ internal static class InterfaceEmitter
         var name = "Ref_" + type.Mangled();
         var requests = new StringBuilder();
         var methods = new StringBuilder();
+        var alias = type.AliasOf() ?? type.FullName();
+        var manifest = new List<string> { $"builder.AddInterface(typeof({type.Global()}), {alias.Literal()}, static binding => new {name}(binding));" };
         var index = 0;
         foreach (var member in Members(type))
         {
             if (member is IMethodSymbol { MethodKind: MethodKind.Ordinary, IsStatic: false } method)
             {
+                if (Refusal(method) is null)
+                {
+                    manifest.Add(Registration(type, method, $"{name}_{method.Name}_{index}"));
+                }
+
                 EmitMethod(type, method, $"{name}_{method.Name}_{index++}", methods, requests, problems);
             }
             else if (member is IPropertySymbol or IEventSymbol)
@@ -57,10 +64,19 @@ internal static class InterfaceEmitter
             {{requests}}}
 
             """;
-        var alias = type.AliasOf() ?? type.FullName();
-        return new Output(
-            name, source, [$"builder.AddInterface(typeof({type.Global()}), {alias.Literal()}, static binding => new {name}(binding));"], problems.ToArray());
+        return new Output(name, source, manifest.ToArray(), problems.ToArray());
     }
+
+    private static string Registration(INamedTypeSymbol type, IMethodSymbol method, string request)
+    {
+        var names = $"{(type.AliasOf() ?? type.FullName()).Literal()}, {MethodAlias(method).Literal()}";
+        return Shape.Of(method).Kind == ReturnKind.Stream
+            ? $"builder.AddStream({names}, static () => new {request}(null, default));"
+            : $"builder.AddRequest({names}, static () => {request}.Pool.Rent());";
+    }
+
+    private static string MethodAlias(IMethodSymbol method) =>
+        method.AliasOf() ?? $"{method.Name}({string.Join(",", method.Parameters.Where(parameter => !IsToken(parameter)).Select(parameter => parameter.Type.FullName()))})";
 
     private static IEnumerable<ISymbol> Members(INamedTypeSymbol type) =>
         type.GetMembers().Concat(type.AllInterfaces.SelectMany(parent => parent.GetMembers()));
@@ -151,6 +167,8 @@ internal static class InterfaceEmitter
             requests.Append($"        protected override {result.Global()} CopyResult({result.Global()} result) => {copy};\n");
         }
 
+        EmitWire(method, requests);
+
         requests.Append("        protected override void Recycle()\n        {\n");
         foreach (var (parameter, index) in Numbered(method))
         {
@@ -161,6 +179,30 @@ internal static class InterfaceEmitter
         }
 
         requests.Append("            ResetOutcome();\n            Pool.Return(this);\n        }\n    }\n");
+    }
+
+    /// <summary>Arguments on the wire are fields: one that a newer sender adds is skipped, one that an older sender lacks stays default.</summary>
+    private static void EmitWire(IMethodSymbol method, StringBuilder requests)
+    {
+        var arguments = Numbered(method).Where(numbered => !IsToken(numbered.Parameter)).ToList();
+        if (arguments.Count == 0)
+        {
+            return;
+        }
+
+        var write = new StringBuilder();
+        var read = new StringBuilder();
+        foreach (var (parameter, index) in arguments)
+        {
+            var codec = $"global::Loire.Actors.Serialization.Codecs.Get<{parameter.Type.Global()}>()";
+            write.Append($"            writer.Field({index}, {codec}, A{index});\n");
+            read.Append($"                    case {index}: A{index} = reader.Field({codec}, wire); break;\n");
+        }
+
+        requests.Append($"        public override void WriteArguments(global::Loire.Actors.Serialization.WireWriter writer)\n        {{\n{write}            writer.EndFields();\n        }}\n");
+        requests.Append("        public override void ReadArguments(global::Loire.Actors.Serialization.WireReader reader)\n        {\n");
+        requests.Append("            while (reader.NextField(out var number, out var wire))\n            {\n                switch (number)\n                {\n");
+        requests.Append($"{read}                    default: reader.Skip(wire); break;\n                }}\n            }}\n        }}\n");
     }
 
     private static void EmitArguments(IMethodSymbol method, StringBuilder requests)
@@ -208,6 +250,10 @@ internal static class InterfaceEmitter
             requests.Append($"        protected override {item} CopyItem({item} result) => {copy};\n");
         }
 
+        requests.Append($"        private static readonly {Calls}MethodDescriptor Descriptor = {Descriptor(type, method, shape)};\n");
+        requests.Append($"        public override {Calls}MethodDescriptor Method => Descriptor;\n");
+        EmitWire(method, requests);
+
         requests.Append("    }\n");
     }
 
@@ -231,7 +277,7 @@ internal static class InterfaceEmitter
 
         var timeout = method.Attribute("Orleans.ResponseTimeoutAttribute")?.ConstructorArguments[0].Value is string text ? text.Literal() : "null";
         var types = string.Join(", ", method.Parameters.Select(parameter => $"typeof({parameter.Type.Global()})"));
-        var alias = method.AliasOf() ?? $"{method.Name}({string.Join(",", method.Parameters.Where(parameter => !IsToken(parameter)).Select(parameter => parameter.Type.FullName()))})";
+        var alias = MethodAlias(method);
         return $"new(typeof({method.ContainingType.Global()}), {(type.AliasOf() ?? type.FullName()).Literal()}, {method.Name.Literal()}, {alias.Literal()}, {string.Join(" | ", options)}, {timeout}, new global::System.Type[] {{ {types} }})";
     }
 

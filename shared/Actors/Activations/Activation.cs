@@ -75,6 +75,9 @@ internal sealed partial class Activation : IGrainContext, IThreadPoolWorkItem
 
     public GrainReference GrainReference => _reference ??= Runtime.References.CreateFor(this);
 
+    /// <summary>The grain on the wire.</summary>
+    public byte[] WireId => field ??= Transport.CallHead.WireIdOf(GrainId);
+
     public IServiceProvider ActivationServices => _services?.ServiceProvider ?? Runtime.Services;
 
     public IGrainLifecycle ObservableLifecycle => _lifecycle;
@@ -104,5 +107,5 @@ internal sealed partial class Activation : IGrainContext, IThreadPoolWorkItem
     public void LogLateFailure(Request request, Exception exception) => Runtime.Log.FailedAfterAnswer(exception, request.Method.ToString(), GrainId);
 }
 
-/// <summary>What a new activation takes over: the request context that began it, and the values of the one before it.</summary>
-internal sealed record ActivationOrigin(Dictionary<string, object>? Context, IRehydrationContext? Rehydration);
+/// <summary>What a new activation takes over: the request context that began it, the values of the one before it, and that one's place in the directory.</summary>
+internal sealed record ActivationOrigin(Dictionary<string, object>? Context, IRehydrationContext? Rehydration, GrainAddress? Previous = null);

@@ -76,6 +76,9 @@ internal sealed class Catalog(SiloRuntime runtime)
         }
     }
 
+    /// <summary>Closes without ending anything.</summary>
+    public void Crash() => IsClosed = true;
+
     /// <summary>Ends all activations, within the time that the token leaves.</summary>
     public async Task CloseAsync(CancellationToken cancellationToken)
     {

@@ -15,6 +15,7 @@ internal static class CallChain
         var seen = new HashSet<Activation>();
         var cycle = false;
         var sender = request.Sender;
+        var last = request;
         while (sender is not null && chain.Count < MaxLength)
         {
             cycle |= sender.GrainId == request.Target?.GrainId;
@@ -25,10 +26,21 @@ internal static class CallChain
             }
 
             chain.Add(calling.ToString());
+            last = calling;
             sender = calling.Sender;
         }
 
-        if (sender is null)
+        if (sender is null && last.Caller is { } remote)
+        {
+            foreach (var link in remote.Chain)
+            {
+                cycle |= link.GrainId == request.Target?.GrainId;
+                chain.Add(link.Method.Length > 0 ? $"{link.GrainId}.{link.Method}" : link.GrainId.ToString());
+            }
+
+            chain.Add(remote.Peer.ToString());
+        }
+        else if (sender is null)
         {
             chain.Add("client");
         }

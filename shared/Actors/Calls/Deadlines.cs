@@ -73,6 +73,7 @@ internal sealed class Deadlines(SiloRuntime runtime) : IDisposable
             }
         }
 
+        runtime.Links.TakeExpired(now, expired);
         foreach (var request in expired)
         {
             Expire(request, now);
@@ -86,6 +87,7 @@ internal sealed class Deadlines(SiloRuntime runtime) : IDisposable
             && runtime.CancelRequestOnTimeout)
         {
             request.Host?.Cancel(request);
+            request.SentOn?.Cancel(request.SentAs);
         }
 
         request.LetGo();

@@ -14,7 +14,7 @@ internal sealed class FilteredCall(Request request, Activation activation, objec
 
     public object Grain => instance;
 
-    public GrainId? SourceId => request.Sender?.GrainId;
+    public GrainId? SourceId => request.Sender?.GrainId ?? (request.Caller is { Chain: [var first, ..] } ? first.GrainId : null);
 
     public GrainId TargetId => activation.GrainId;
 

@@ -1,5 +1,6 @@
 using Loire.Actors;
 using Loire.Actors.Calls;
+using Loire.Actors.Transport;
 
 namespace Orleans.Runtime;
 
@@ -27,6 +28,12 @@ public abstract class GrainReference : IAddressable, IEquatable<GrainReference>
         get => _last;
         set => _last = value;
     }
+
+    /// <summary>The link that took the last call, if the grain is in another process.</summary>
+    internal Link? LastLink { get; set; }
+
+    /// <summary>The grain on the wire.</summary>
+    internal byte[] WireId => field ??= CallHead.WireIdOf(GrainId);
 
     /// <summary>A reference to the same grain through another of its interfaces.</summary>
     public TGrainInterface Cast<TGrainInterface>() =>

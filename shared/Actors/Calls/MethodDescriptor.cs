@@ -1,4 +1,5 @@
 using System.Reflection;
+using Loire.Actors.Serialization;
 using Orleans.Runtime;
 
 namespace Loire.Actors.Calls;
@@ -37,6 +38,9 @@ public sealed class MethodDescriptor(
 
     /// <summary>The method on the wire, unique within its interface.</summary>
     public string Alias { get; } = alias;
+
+    /// <summary>The method on the wire: a hash of interface and method, the same in every process.</summary>
+    internal ulong WireId { get; } = WireName.Of(interfaceAlias, alias);
 
     /// <summary>How its calls mix with others.</summary>
     public CallOptions Options { get; } = options;

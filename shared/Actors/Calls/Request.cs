@@ -1,4 +1,6 @@
 using System.Reflection;
+using Loire.Actors.Serialization;
+using Loire.Actors.Transport;
 using Orleans.Runtime;
 using Orleans.Serialization.Invocation;
 
@@ -43,6 +45,18 @@ public abstract class Request : IInvokable
 
     /// <summary>The activation that has it now.</summary>
     internal Activation? Host { get; set; }
+
+    /// <summary>Who made the call, if it came from another process: its answer goes there.</summary>
+    internal RemoteCaller? Caller { get; set; }
+
+    /// <summary>The link that the call was sent on, if its grain is in another process.</summary>
+    internal Connection? SentOn { get; set; }
+
+    /// <summary>The call's number on <see cref="SentOn"/>.</summary>
+    internal uint SentAs { get; set; }
+
+    /// <summary>Whether placement chose the silo that it goes to; otherwise the grain is thought to be there.</summary>
+    internal bool IsPlaced { get; set; }
 
     internal RequestList? List { get; set; }
 
@@ -93,6 +107,25 @@ public abstract class Request : IInvokable
     /// <inheritdoc/>
     public override string ToString() => $"{Target?.GrainId}.{Method.Name}";
 
+    /// <summary>The method on the wire; a stream's pulls have that of the method that returned the stream.</summary>
+    internal virtual ulong WireMethod => Method.WireId;
+
+    /// <summary>Writes the arguments; generated.</summary>
+    public virtual void WriteArguments(WireWriter writer)
+    {
+    }
+
+    /// <summary>Reads the arguments; generated. Those that the sender did not write stay default.</summary>
+    public virtual void ReadArguments(WireReader reader)
+    {
+    }
+
+    /// <summary>Opens a request that was read from a connection: its answer goes to <see cref="Caller"/>.</summary>
+    internal abstract void OpenRemote();
+
+    /// <summary>Gives the caller the answer that a connection brought.</summary>
+    internal abstract void ReadAnswer(WireReader reader);
+
     /// <summary>Starts the call as a turn of the activation that is running on this thread, and reports to it when it is done.</summary>
     internal abstract void Run(Activation activation, object instance);
 
@@ -107,6 +140,9 @@ public abstract class Request : IInvokable
 
     /// <summary>Whether the caller can cancel. Such a request is not used again, since a late cancellation would hit another call.</summary>
     internal bool IsCancellable => _stop is not null;
+
+    /// <summary>Lets a caller in another process cancel the call, if its token could be cancelled there.</summary>
+    internal void BindRemote() => _stop = new CancellationTokenSource();
 
     /// <summary>Takes the caller's token.</summary>
     public void Bind(CancellationToken token)
@@ -162,6 +198,9 @@ public abstract class Request : IInvokable
         if (Interlocked.Decrement(ref _owners) == 0)
         {
             Sender = null;
+            Caller = null;
+            SentOn = null;
+            IsPlaced = false;
             Context = null;
             ReentrancyId = default;
             Host = null;
@@ -199,6 +238,7 @@ public abstract class Request : IInvokable
         if (TryFail(new OperationCanceledException(token)))
         {
             Host?.Cancel(this);
+            SentOn?.Cancel(SentAs);
         }
     }
 }

@@ -1,4 +1,6 @@
 using System.Threading.Tasks.Sources;
+using Loire.Actors.Serialization;
+using Loire.Actors.Transport;
 
 namespace Loire.Actors.Calls;
 
@@ -34,6 +36,35 @@ public abstract class Request<T> : Request, IValueTaskSource<T>, IValueTaskSourc
         Open(owners: 1);
         _task = null;
         ClaimAnswer();
+    }
+
+    internal override void OpenRemote()
+    {
+        Open(owners: 1);
+        _task = null;
+        if ((Options & CallOptions.OneWay) != 0)
+        {
+            ClaimAnswer();
+        }
+    }
+
+    /// <summary>How the answer is written.</summary>
+    internal virtual Codec<T> ResultCodec => Codecs.Get<T>();
+
+    internal override void ReadAnswer(WireReader reader)
+    {
+        T result;
+        try
+        {
+            result = reader.Nullable(ResultCodec)!;
+        }
+        catch (Exception exception)
+        {
+            TryFail(new Orleans.Runtime.OrleansException($"The answer of {this} could not be read: {exception.Message}", exception));
+            return;
+        }
+
+        Answer(result);
     }
 
     internal override void Run(Activation activation, object instance)
@@ -91,7 +122,11 @@ public abstract class Request<T> : Request, IValueTaskSource<T>, IValueTaskSourc
             return false;
         }
 
-        if (_task is not { } task)
+        if (Caller is { } caller)
+        {
+            caller.Fail(exception);
+        }
+        else if (_task is not { } task)
         {
             _source.SetException(exception);
         }
@@ -127,7 +162,7 @@ public abstract class Request<T> : Request, IValueTaskSource<T>, IValueTaskSourc
         {
             var call = new FilteredCall(this, activation, instance, activation.Filters);
             await call.Invoke();
-            result = call.Result is null ? default! : CopyResult((T)call.Result);
+            result = call.Result is null ? default! : (T)call.Result;
         }
         catch (Exception exception)
         {
@@ -135,9 +170,7 @@ public abstract class Request<T> : Request, IValueTaskSource<T>, IValueTaskSourc
             return;
         }
 
-        activation.OnTurnEnded(this);
-        Answer(result);
-        LetGo();
+        Leave(activation, result);
     }
 
     private async Task AwaitAsync(ValueTask<T> call, Activation activation)
@@ -145,7 +178,44 @@ public abstract class Request<T> : Request, IValueTaskSource<T>, IValueTaskSourc
         T result;
         try
         {
-            result = CopyResult(await call);
+            result = await call;
+        }
+        catch (Exception exception)
+        {
+            Leave(activation, exception);
+            return;
+        }
+
+        Leave(activation, result);
+    }
+
+    private void Leave(Activation activation, ValueTask<T> call)
+    {
+        T result;
+        try
+        {
+            result = call.Result;
+        }
+        catch (Exception exception)
+        {
+            Leave(activation, exception);
+            return;
+        }
+
+        Leave(activation, result);
+    }
+
+    private void Leave(Activation activation, T result)
+    {
+        if (Caller is { } caller)
+        {
+            LeaveTo(caller, activation, result);
+            return;
+        }
+
+        try
+        {
+            result = CopyResult(result);
         }
         catch (Exception exception)
         {
@@ -158,21 +228,30 @@ public abstract class Request<T> : Request, IValueTaskSource<T>, IValueTaskSourc
         LetGo();
     }
 
-    private void Leave(Activation activation, ValueTask<T> call)
+    // Written while it is still the grain's turn, so that nobody changes it meanwhile; sent when the turn is over.
+    private void LeaveTo(RemoteCaller caller, Activation activation, T result)
     {
-        T result;
-        try
+        WireWriter? answer = null;
+        if (!IsAnswered)
         {
-            result = CopyResult(call.Result);
-        }
-        catch (Exception exception)
-        {
-            Leave(activation, exception);
-            return;
+            try
+            {
+                answer = caller.Begin();
+                answer.Nullable(ResultCodec, result);
+            }
+            catch (Exception exception)
+            {
+                Leave(activation, new Orleans.Runtime.OrleansException($"The answer of {this} could not be sent: {exception.Message}", exception));
+                return;
+            }
         }
 
         activation.OnTurnEnded(this);
-        Answer(result);
+        if (answer is not null && ClaimAnswer())
+        {
+            caller.Send(answer);
+        }
+
         LetGo();
     }
 
@@ -215,6 +294,8 @@ public abstract class Request<T> : Request, IValueTaskSource<T>, IValueTaskSourc
 /// <summary>A call that answers with nothing but its end.</summary>
 public abstract class VoidRequest : Request<Done>
 {
+    internal override Codec<Done> ResultCodec => DoneCodec.Instance;
+
     /// <summary>Calls the grain's method.</summary>
     protected abstract ValueTask InvokeVoid(object target);
 
@@ -240,3 +321,19 @@ public abstract class VoidRequest : Request<Done>
 
 /// <summary>The answer of a call that answers with nothing.</summary>
 public readonly record struct Done;
+
+/// <summary>The answer that says nothing takes no bytes.</summary>
+internal sealed class DoneCodec : Codec<Done>
+{
+    public static DoneCodec Instance { get; } = new();
+
+    public override WireType Wire => WireType.Varint;
+
+    public override Done Copy(Done value) => value;
+
+    public override void Write(WireWriter writer, Done value)
+    {
+    }
+
+    public override Done Read(WireReader reader) => default;
+}

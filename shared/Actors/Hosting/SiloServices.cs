@@ -1,6 +1,5 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
-using Microsoft.Extensions.Hosting;
 using Orleans;
 using Orleans.GrainDirectory;
 using Orleans.Runtime;
@@ -14,42 +13,36 @@ internal static class SiloServices
     /// <summary>Adds them; calling it again adds nothing.</summary>
     public static void Add(IServiceCollection services)
     {
-        if (services.Any(service => service.ServiceType == typeof(SiloRuntime)))
+        if (services.Any(service => service.ServiceType == typeof(LocalMembership)))
         {
             return;
         }
 
-        services.AddOptions();
-        services.AddLogging();
-        services.TryAddSingleton(TimeProvider.System);
+        if (services.FirstOrDefault(service => service.ImplementationType == typeof(ClientDetails)) is { } client)
+        {
+            services.Remove(client);
+        }
+
         services.TryAddSingleton<ILocalSiloDetails, SiloDetails>();
         services.TryAddSingleton<LocalMembership>();
         services.TryAddSingleton<IClusterMembershipService>(provider => provider.GetRequiredService<LocalMembership>());
         services.TryAddSingleton<ISiloAnnouncer>(provider => provider.GetRequiredService<LocalMembership>());
         services.TryAddSingleton<IGrainDirectory, LocalGrainDirectory>();
         services.TryAddSingleton<ISiloMetadataCache, LocalSiloMetadata>();
-        services.AddSingleton<SiloRuntime>();
-        services.AddSingleton<SiloRuntimeAccess>();
-        services.AddSingleton<ClusterClient>();
-        services.AddSingleton<IClusterClient>(provider => provider.GetRequiredService<ClusterClient>());
-        services.AddSingleton<IGrainFactory>(provider => provider.GetRequiredService<ClusterClient>());
+        AddRuntime(services);
         services.AddHostedService<SiloHost>();
     }
-}
 
-/// <summary>The services of a process that only calls grains.</summary>
-internal static class ClientServices
-{
-    public static void Add(IServiceCollection services) => services.AddHostedService<ClientHost>();
-
-    /// <summary>Refuses to start a client without a silo beside it, instead of failing at the first call.</summary>
-    private sealed class ClientHost(IServiceProvider services) : IHostedService
+    /// <summary>What silos and clients have in common.</summary>
+    public static void AddRuntime(IServiceCollection services)
     {
-        public Task StartAsync(CancellationToken cancellationToken) => services.GetService<IClusterClient>() is not null
-            ? Task.CompletedTask
-            : throw new OrleansConfigurationException(
-                "UseOrleansClient needs a silo in the same process: this actor runtime has no transport to another one. Call UseOrleans as well.");
-
-        public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
+        services.AddOptions();
+        services.AddLogging();
+        services.TryAddSingleton(TimeProvider.System);
+        services.TryAddSingleton<SiloRuntime>();
+        services.TryAddSingleton<SiloRuntimeAccess>();
+        services.TryAddSingleton<ClusterClient>();
+        services.TryAddSingleton<IClusterClient>(provider => provider.GetRequiredService<ClusterClient>());
+        services.TryAddSingleton<IGrainFactory>(provider => provider.GetRequiredService<ClusterClient>());
     }
 }

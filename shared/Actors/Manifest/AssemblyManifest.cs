@@ -1,4 +1,6 @@
+using Loire.Actors.Calls;
 using Loire.Actors.Serialization;
+using Loire.Actors.Streams;
 using Orleans.Runtime;
 
 namespace Loire.Actors.Manifest;
@@ -23,6 +25,12 @@ public interface IManifestBuilder
 {
     /// <summary>A grain or observer interface.</summary>
     void AddInterface(Type interfaceType, string alias, Func<ReferenceBinding, GrainReference> createReference);
+
+    /// <summary>A method of a grain or observer interface, by its names on the wire.</summary>
+    void AddRequest(string interfaceAlias, string methodAlias, Func<Request> rent);
+
+    /// <summary>A method that returns a stream, by its names on the wire.</summary>
+    void AddStream(string interfaceAlias, string methodAlias, Func<StreamCall> create);
 
     /// <summary>A grain class.</summary>
     void AddGrain(Type grainClass, Func<GrainServices, object> create);

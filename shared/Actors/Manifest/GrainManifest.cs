@@ -1,4 +1,6 @@
+using Loire.Actors.Calls;
 using Loire.Actors.Serialization;
+using Loire.Actors.Streams;
 using Orleans.Configuration;
 using Orleans.Runtime;
 
@@ -9,12 +11,14 @@ internal sealed class GrainManifest : IManifestBuilder
 {
     private readonly Dictionary<Type, GrainInterface> _interfaces = [];
     private readonly Dictionary<GrainType, GrainClass> _classes = [];
+    private readonly Dictionary<ulong, WireMethod> _methods = [];
     private readonly GrainCollectionOptions _options;
 
     /// <exception cref="OrleansConfigurationException">Two classes have one grain type.</exception>
     public GrainManifest(GrainCollectionOptions options)
     {
         _options = options;
+        AddRequest(StreamMethods.End.WireInterface.ToString(), StreamMethods.End.Alias, static () => new StreamEnd(default));
         foreach (var manifest in AssemblyManifests.All())
         {
             manifest.Describe(this);
@@ -40,6 +44,15 @@ internal sealed class GrainManifest : IManifestBuilder
     public void AddInterface(Type interfaceType, string alias, Func<ReferenceBinding, GrainReference> createReference) =>
         _interfaces[interfaceType] = new GrainInterface(interfaceType, createReference);
 
+    public void AddRequest(string interfaceAlias, string methodAlias, Func<Request> rent) =>
+        AddMethod(new WireMethod($"{interfaceAlias}/{methodAlias}", rent, null), interfaceAlias, methodAlias);
+
+    public void AddStream(string interfaceAlias, string methodAlias, Func<StreamCall> create) =>
+        AddMethod(new WireMethod($"{interfaceAlias}/{methodAlias}", null, create), interfaceAlias, methodAlias);
+
+    /// <summary>The method with this number on the wire, or null.</summary>
+    public WireMethod? MethodOf(ulong wireId) => _methods.GetValueOrDefault(wireId);
+
     public void AddGrain(Type grainClass, Func<GrainServices, object> create)
     {
         var added = new GrainClass(grainClass, create, _options);
@@ -47,6 +60,15 @@ internal sealed class GrainManifest : IManifestBuilder
         {
             throw new OrleansConfigurationException(
                 $"{added.Name} and {_classes[added.GrainType].Name} both have the grain type '{added.GrainType}': give one of them a [GrainType].");
+        }
+    }
+
+    private void AddMethod(WireMethod method, string interfaceAlias, string methodAlias)
+    {
+        var wireId = WireName.Of(interfaceAlias, methodAlias);
+        if (!_methods.TryAdd(wireId, method) && _methods[wireId].Name != method.Name)
+        {
+            throw new OrleansConfigurationException($"{method.Name} and {_methods[wireId].Name} have the same number on the wire: give one of them another [Alias].");
         }
     }
 
@@ -60,6 +82,9 @@ internal sealed class GrainManifest : IManifestBuilder
         // The same.
     }
 }
+
+/// <summary>One method as it is called from another process: makes the request that its arguments are read into.</summary>
+internal sealed record WireMethod(string Name, Func<Request>? Rent, Func<StreamCall>? Stream);
 
 /// <summary>One grain interface: its reference, and the classes that implement it.</summary>
 internal sealed class GrainInterface(Type type, Func<ReferenceBinding, GrainReference> createReference)

@@ -17,6 +17,23 @@ internal sealed class ObserverRegistry(SiloRuntime runtime)
 
     public static bool IsObserver(GrainId grainId) => grainId.Type == Type;
 
+    /// <summary>The observer of this name that each process has.</summary>
+    public static GrainId NamedAt(SiloAddress silo, string name) => GrainId.Create(Type, IdSpan.Create($"{silo}+{name}"));
+
+    /// <summary>Adds this process's observer of a name. It stays, and its caller keeps the object.</summary>
+    public void AddNamed(string name, IGrainObserver observer)
+    {
+        var grainId = NamedAt(runtime.Address, name);
+        _observers[grainId] = new Activation(runtime, grainId, observer);
+    }
+
+    /// <summary>The process that has an observer; null for a grain.</summary>
+    public static SiloAddress? SiloOf(GrainId grainId) =>
+        IsObserver(grainId) && grainId.Key.ToString() is var key && key.LastIndexOf('+') is > 0 and var plus
+            && SiloAddress.TryParse(key[..plus], out var silo)
+            ? silo
+            : null;
+
     public Activation? Find(GrainId grainId) => _observers.GetValueOrDefault(grainId);
 
     /// <summary>Registers an object, or finds the reference it has.</summary>

@@ -37,6 +37,9 @@ internal sealed class ReferenceFactory(SiloRuntime runtime) : IGrainFactory
     public GrainReference Create(Type interfaceType, GrainId grainId) =>
         runtime.Manifest.InterfaceOf(interfaceType).CreateReference(new ReferenceBinding(runtime, grainId));
 
+    /// <summary>A reference to any grain, through no interface.</summary>
+    public GrainReference CreateAny(GrainId grainId) => new AnyReference(new ReferenceBinding(runtime, grainId));
+
     /// <summary>A reference to the grain of an activation, through the first interface of its class.</summary>
     public GrainReference CreateFor(Activation activation) =>
         activation.Class.Interfaces is [var first, ..]

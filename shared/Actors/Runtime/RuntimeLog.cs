@@ -35,4 +35,22 @@ internal sealed partial class RuntimeLog(ILogger logger)
 
     [LoggerMessage(LogLevel.Error, "{Participant} failed while the silo stopped")]
     public partial void StopFailed(Exception exception, string participant);
+
+    [LoggerMessage(LogLevel.Warning, "No connection to {Peer}: {Reason}")]
+    public partial void DialFailed(SiloAddress peer, string reason);
+
+    [LoggerMessage(LogLevel.Warning, "A connection was refused: {Reason}")]
+    public partial void HandshakeFailed(string reason);
+
+    [LoggerMessage(LogLevel.Warning, "Silo {Silo} is dead: its calls fail, and its grains activate elsewhere")]
+    public partial void SiloDied(SiloAddress silo);
+
+    [LoggerMessage(LogLevel.Warning, "The grain directory still lists activations of silos that are dead")]
+    public partial void DirectoryNotCleaned(Exception exception);
+
+    [LoggerMessage(LogLevel.Error, "Membership is not followed any more")]
+    public partial void MembershipLost(Exception exception);
+
+    [LoggerMessage(LogLevel.Critical, "The cluster has declared this silo, {Silo}, dead: its grains end")]
+    public partial void DeclaredDead(SiloAddress silo);
 }

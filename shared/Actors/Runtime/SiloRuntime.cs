@@ -1,5 +1,6 @@
 using Loire.Actors.Calls;
 using Loire.Actors.Manifest;
+using Loire.Actors.Transport;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -16,7 +17,7 @@ namespace Loire.Actors;
 /// 2. Else the catalog has it, or the locator says which silo it is to be on, and the catalog makes it.
 /// 3. An activation that has ended refuses, and the call is routed again.
 /// </remarks>
-internal sealed class SiloRuntime
+internal sealed partial class SiloRuntime
 {
     // An activation that ends and one that fails to begin, a few times over; more means that something is wrong.
     private const int MaxForwards = 8;
@@ -31,8 +32,13 @@ internal sealed class SiloRuntime
         IGrainDirectory directory,
         IOptions<SiloMessagingOptions> messaging,
         IOptions<GrainCollectionOptions> collection,
+        IOptions<TransportOptions> transport,
+        IOptions<ClusterOptions> cluster,
         ILogger<SiloRuntime> logger)
     {
+        IsClient = LinkTable.IsClient(local.SiloAddress);
+        Membership = membership;
+        Transport = transport.Value;
         Services = services;
         Time = time;
         Address = local.SiloAddress;
@@ -51,6 +57,7 @@ internal sealed class SiloRuntime
         Catalog = new Catalog(this);
         Locator = new GrainLocator(this, directory, new PlacementService(services, local, membership));
         Deadlines = new Deadlines(this);
+        Links = new LinkTable(this, transport.Value, cluster.Value.ClusterId);
         Observers = new ObserverRegistry(this);
         Filters = [.. services.GetServices<IIncomingGrainCallFilter>()];
     }
@@ -60,6 +67,15 @@ internal sealed class SiloRuntime
     public TimeProvider Time { get; }
 
     public SiloAddress Address { get; }
+
+    /// <summary>Whether this process only calls grains.</summary>
+    public bool IsClient { get; }
+
+    public IClusterMembershipService Membership { get; }
+
+    public TransportOptions Transport { get; }
+
+    public LinkTable Links { get; }
 
     public RuntimeLog Log { get; }
 
@@ -98,6 +114,9 @@ internal sealed class SiloRuntime
     /// <summary>A time span in the units of <see cref="TimeProvider.GetTimestamp"/>.</summary>
     public long TicksOf(TimeSpan span) => (long)(span.TotalSeconds * Time.TimestampFrequency);
 
+    /// <summary>How long it is until then; negative when it is past.</summary>
+    public long MillisecondsUntil(long timestamp) => (timestamp - Time.GetTimestamp()) / (Time.TimestampFrequency / 1000);
+
     /// <summary>Sends a call that was opened for its caller.</summary>
     public void Send(GrainReference target, Request request)
     {
@@ -123,7 +142,8 @@ internal sealed class SiloRuntime
             return;
         }
 
-        if (target.LastActivation is not { } last || !last.TryReceive(request))
+        if ((target.LastActivation is not { } last || !last.TryReceive(request))
+            && (target.LastLink is not { } link || !link.TrySend(request)))
         {
             Route(request);
         }
@@ -145,13 +165,22 @@ internal sealed class SiloRuntime
     /// <summary>Sends a call on whose activation has ended.</summary>
     public void Forward(Request request, GrainAddress? to)
     {
-        if (request.Forwards++ >= MaxForwards)
+        var silo = to?.SiloAddress;
+        if (request.Caller is not null && silo is not null && silo != Address)
         {
-            Fail(request, new OrleansMessageRejectionException($"{request} was forwarded {MaxForwards} times: its grain ends as soon as it begins."));
+            Refuse(request, silo, placed: false);
         }
-        else if (to?.SiloAddress is { } silo && silo != Address)
+        else if (request.Forwards++ >= MaxForwards)
         {
-            Fail(request, NoLink(request, silo));
+            Fail(request, TooManyForwards(request));
+        }
+        else if (request.Caller is not null)
+        {
+            Receive(request);
+        }
+        else if (silo is not null && silo != Address)
+        {
+            SendTo(request, silo);
         }
         else
         {
@@ -194,9 +223,19 @@ internal sealed class SiloRuntime
         {
             var target = request.Target;
             var grainId = target.GrainId;
-            if (ObserverRegistry.IsObserver(grainId))
+            if (ObserverRegistry.SiloOf(grainId) is { } owner)
             {
-                ToObserver(request, grainId);
+                if (owner == Address)
+                {
+                    ToObserver(request, grainId);
+                }
+                else
+                {
+                    var link = Links.Get(owner);
+                    target.LastLink = link;
+                    link.Send(request);
+                }
+
                 return;
             }
 
@@ -211,7 +250,19 @@ internal sealed class SiloRuntime
                 Catalog.Remove(found);
             }
 
-            _ = LocateAsync(request, Manifest.ClassOf(grainId.Type));
+            if (_locations.TryGetValue(grainId, out var known))
+            {
+                request.IsPlaced = false;
+                SendTo(request, known);
+            }
+            else if (IsClient)
+            {
+                SendTo(request, Locator.Gateway());
+            }
+            else
+            {
+                _ = LocateAsync(request, Manifest.ClassOf(grainId.Type));
+            }
         }
         catch (Exception exception)
         {
@@ -234,13 +285,14 @@ internal sealed class SiloRuntime
                 Deadlines.EndRouting(request);
             }
 
-            if (silo != Address)
+            if (silo == Address)
             {
-                Fail(request, NoLink(request, silo));
-                return;
+                Deliver(request, grainClass);
             }
-
-            Deliver(request, grainClass);
+            else
+            {
+                SendTo(request, silo);
+            }
         }
         catch (Exception exception)
         {
@@ -276,10 +328,7 @@ internal sealed class SiloRuntime
         }
     }
 
-    private SiloUnavailableException NoLink(Request request, SiloAddress silo) =>
-        new($"{request} is for silo {silo}, and {Address} has no link to it.");
-
-    private static void Fail(Request request, Exception exception)
+    internal static void Fail(Request request, Exception exception)
     {
         request.TryFail(exception);
         request.LetGo();

@@ -10,7 +10,8 @@ namespace Loire.Actors.Serialization;
 public static class Codecs
 {
     private static readonly ConcurrentDictionary<Type, Codec?> ByType = new(BuiltInCodecs.All().ToDictionary(codec => codec.ValueType, codec => (Codec?)codec));
-    private static readonly ConcurrentDictionary<string, Codec> ByAlias = new(StringComparer.Ordinal);
+    private static readonly ConcurrentDictionary<string, Codec> ByAlias = new(
+        ByType.Values.OfType<Codec>().ToDictionary(codec => codec.Alias, StringComparer.Ordinal), StringComparer.Ordinal);
     private static readonly ConcurrentDictionary<Type, (string Alias, Type Codec)> Generic = new();
     private static readonly ConcurrentDictionary<System.Reflection.Assembly, bool> Loaded = new();
     private static readonly Lazy<bool> AllLoaded = new(LoadAll);
@@ -49,6 +50,8 @@ public static class Codecs
     }
 
     internal static Codec Of(Type type) => Find(type) ?? throw Missing(type);
+
+    internal static Codec? TryOf(Type type) => Find(type);
 
     internal static Codec? Named(string alias) => AllLoaded.Value ? ByAlias.GetValueOrDefault(alias) : null;
 
@@ -140,6 +143,14 @@ public static class Codecs
     private sealed class Collector : IManifestBuilder
     {
         public void AddInterface(Type interfaceType, string alias, Func<ReferenceBinding, GrainReference> createReference)
+        {
+        }
+
+        public void AddRequest(string interfaceAlias, string methodAlias, Func<Calls.Request> rent)
+        {
+        }
+
+        public void AddStream(string interfaceAlias, string methodAlias, Func<Streams.StreamCall> create)
         {
         }
 

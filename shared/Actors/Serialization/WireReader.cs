@@ -7,18 +7,27 @@ namespace Loire.Actors.Serialization;
 /// <summary>Reads what a <see cref="WireWriter"/> wrote. Every length is checked against what is there.</summary>
 public sealed class WireReader
 {
-    private readonly ReadOnlyMemory<byte> _bytes;
+    private ReadOnlyMemory<byte> _bytes;
     private int _position;
 
     /// <summary>Reads these bytes.</summary>
     public WireReader(ReadOnlyMemory<byte> bytes) => _bytes = bytes;
 
-    internal WireReader(ReadOnlyMemory<byte> bytes, SiloRuntime runtime)
+    internal WireReader(ReadOnlyMemory<byte> bytes, SiloRuntime? runtime)
         : this(bytes) =>
         Runtime = runtime;
 
     /// <summary>The silo that references which are read are bound to.</summary>
     internal SiloRuntime? Runtime { get; }
+
+    /// <summary>Begins again with other bytes.</summary>
+    internal void Reset(ReadOnlyMemory<byte> bytes) => (_bytes, _position) = (bytes, 0);
+
+    /// <summary>Reads a length and bytes, which are only valid while the message is.</summary>
+    internal ReadOnlySpan<byte> Span() => Take(Count());
+
+    /// <summary>Reads a block as it is.</summary>
+    internal byte[] Block() => Take(BeginBlock() - _position).ToArray();
 
     /// <summary>How many bytes are left.</summary>
     public int Left => _bytes.Length - _position;

@@ -33,6 +33,21 @@ public sealed class WireWriter
     /// <summary>What was written.</summary>
     public ReadOnlySpan<byte> Written => _buffer.AsSpan(0, Length);
 
+    internal byte[] Buffer => _buffer;
+
+    internal ReadOnlyMemory<byte> Memory => _buffer.AsMemory(0, Length);
+
+    /// <summary>Begins again.</summary>
+    internal void Clear() => Length = 0;
+
+    /// <summary>Writes bytes without a length.</summary>
+    internal void Raw(ReadOnlySpan<byte> value)
+    {
+        Reserve(value.Length);
+        value.CopyTo(_buffer.AsSpan(Length));
+        Length += value.Length;
+    }
+
     /// <summary>Writes the field unless its value is null.</summary>
     public void Field<T>(uint number, Codec<T> codec, T value)
     {

@@ -1,7 +1,5 @@
-using System.Net;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
-using Microsoft.Extensions.Logging;
 using Orleans.Configuration;
 using Orleans.Hosting;
 using Orleans.Runtime;
@@ -11,7 +9,7 @@ namespace Orleans.TestingHost;
 /// <summary>How a test cluster is made.</summary>
 public sealed class InProcessTestClusterOptions
 {
-    /// <summary>How many silos it starts with. One: silos of this runtime have no link to each other.</summary>
+    /// <summary>How many silos it starts with.</summary>
     public short InitialSilosCount { get; set; } = 1;
 
     /// <summary>The cluster's name.</summary>
@@ -22,6 +20,9 @@ public sealed class InProcessTestClusterOptions
 
     /// <summary>What configures each silo's host.</summary>
     public List<Action<InProcessTestSiloSpecificOptions, IHostApplicationBuilder>> SiloHostConfigurationDelegates { get; } = [];
+
+    /// <summary>What configures the client's host. With one silo and nothing here, the silo's own client is used.</summary>
+    public List<Action<IHostApplicationBuilder>> ClientHostConfigurationDelegates { get; } = [];
 }
 
 /// <summary>What one silo of a test cluster has for itself.</summary>
@@ -30,7 +31,7 @@ public sealed class InProcessTestSiloSpecificOptions
     /// <summary>The silo's name.</summary>
     public string SiloName { get; set; } = "Silo_0";
 
-    /// <summary>The port in its address; nothing listens there.</summary>
+    /// <summary>The port for other silos; nothing listens there in a cluster of one silo.</summary>
     public int SiloPort { get; set; } = EndpointOptions.DEFAULT_SILO_PORT;
 
     /// <summary>The port for clients in its address; nothing listens there.</summary>
@@ -47,14 +48,9 @@ public sealed class InProcessTestClusterBuilder
     }
 
     /// <summary>A cluster of this many silos.</summary>
-    /// <exception cref="OrleansConfigurationException">More than one: they would have no link to each other.</exception>
     public InProcessTestClusterBuilder(short initialSilosCount)
     {
-        if (initialSilosCount != 1)
-        {
-            throw new OrleansConfigurationException($"A test cluster has one silo, not {initialSilosCount}: silos of this runtime have no link to each other.");
-        }
-
+        ArgumentOutOfRangeException.ThrowIfLessThan(initialSilosCount, (short)1);
         Options = new InProcessTestClusterOptions { InitialSilosCount = initialSilosCount };
     }
 
@@ -72,6 +68,14 @@ public sealed class InProcessTestClusterBuilder
     public InProcessTestClusterBuilder ConfigureSiloHost(Action<InProcessTestSiloSpecificOptions, IHostApplicationBuilder> configureSiloHostDelegate)
     {
         Options.SiloHostConfigurationDelegates.Add(configureSiloHostDelegate);
+        return this;
+    }
+
+    /// <summary>Configures the client.</summary>
+    public InProcessTestClusterBuilder ConfigureClient(Action<IClientBuilder> configureClientDelegate)
+    {
+        ArgumentNullException.ThrowIfNull(configureClientDelegate);
+        Options.ClientHostConfigurationDelegates.Add(host => configureClientDelegate(new ClientBuilder(host.Services, host.Configuration)));
         return this;
     }
 
@@ -96,75 +100,4 @@ public sealed class InProcessSiloHandle(IHost host, string name)
 
     /// <summary>Whether it takes calls.</summary>
     public bool IsActive => ServiceProvider.GetRequiredService<IClusterMembershipService>().CurrentSnapshot.GetSiloStatus(SiloAddress) == SiloStatus.Active;
-}
-
-/// <summary>A cluster inside a test's process.</summary>
-public sealed class InProcessTestCluster(InProcessTestClusterOptions options) : IAsyncDisposable
-{
-    private readonly List<InProcessSiloHandle> _silos = [];
-
-    /// <summary>How it was made.</summary>
-    public InProcessTestClusterOptions Options { get; } = options;
-
-    /// <summary>Its silos.</summary>
-    public IReadOnlyList<InProcessSiloHandle> Silos => _silos;
-
-    /// <summary>A client of it.</summary>
-    public IClusterClient Client => GetSiloServiceProvider().GetRequiredService<IClusterClient>();
-
-    /// <summary>The services of its silo.</summary>
-    /// <exception cref="InvalidOperationException">It was not deployed.</exception>
-    public IServiceProvider GetSiloServiceProvider(SiloAddress? silo = null) =>
-        _silos.FirstOrDefault(handle => silo is null || handle.SiloAddress == silo)?.ServiceProvider
-        ?? throw new InvalidOperationException($"The test cluster has no silo {silo?.ToString() ?? "yet: call DeployAsync"}.");
-
-    /// <summary>Starts it.</summary>
-    public async Task DeployAsync()
-    {
-        var own = new InProcessTestSiloSpecificOptions();
-        var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
-        builder.Logging.SetMinimumLevel(LogLevel.Warning);
-        builder.UseOrleans(silo => silo
-            .ConfigureEndpoints(IPAddress.Loopback, own.SiloPort, own.GatewayPort)
-            .Configure<SiloOptions>(options => options.SiloName = own.SiloName)
-            .Configure<ClusterOptions>(options => (options.ClusterId, options.ServiceId) = (Options.ClusterId, Options.ServiceId)));
-        foreach (var configure in Options.SiloHostConfigurationDelegates)
-        {
-            configure(own, builder);
-        }
-
-        var host = builder.Build();
-        _silos.Add(new InProcessSiloHandle(host, own.SiloName));
-        await host.StartAsync();
-    }
-
-    /// <summary>Stops a silo gracefully: its activations end first.</summary>
-    public Task StopSiloAsync(InProcessSiloHandle instance)
-    {
-        ArgumentNullException.ThrowIfNull(instance);
-        return _silos.Contains(instance)
-            ? instance.SiloHost.StopAsync()
-            : throw new ArgumentException($"{instance.Name} is not a silo of this cluster.", nameof(instance));
-    }
-
-    /// <summary>Stops all silos gracefully.</summary>
-    public async Task StopAllSilosAsync()
-    {
-        foreach (var silo in _silos)
-        {
-            await StopSiloAsync(silo);
-        }
-    }
-
-    /// <summary>Stops and frees all silos.</summary>
-    public async ValueTask DisposeAsync()
-    {
-        await StopAllSilosAsync();
-        foreach (var silo in _silos)
-        {
-            silo.SiloHost.Dispose();
-        }
-
-        _silos.Clear();
-    }
 }
