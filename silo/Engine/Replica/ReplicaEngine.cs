@@ -86,6 +86,7 @@ internal sealed class ReplicaEngine : IReplicaEngine
         {
             _loop.Stop();
             await _ended.Task;
+            await _loop.StateUsers.CloseAsync(); // whose copy would be of freed memory
             _loop.Dispose();
             _backend.Dispose();
         }

@@ -79,6 +79,9 @@ internal sealed class Sequence : ISequence
     /// <summary>It was released while its state was being restored.</summary>
     public bool ReleaseWhenRestored { get; set; }
 
+    /// <summary>While its state is being restored.</summary>
+    public CancellationTokenSource? RestoreCancellation { get; set; }
+
     public Task<SequenceStart> Started => _started.Task;
 
     public Task<SequenceFinish> Finished => _finished.Task;
@@ -168,6 +171,19 @@ internal sealed class Sequence : ISequence
     {
         IsCancelled = true;
         _loop.Wake();
+    }
+
+    /// <summary>Gives up reading the state, if it is being read: nobody waits for it.</summary>
+    public void CancelRestore()
+    {
+        try
+        {
+            RestoreCancellation?.Cancel();
+        }
+        catch (ObjectDisposedException)
+        {
+            // The restore has just ended.
+        }
     }
 
     public ValueTask<StateSnapshot> SnapshotAsync(int fromPage, CancellationToken cancellationToken) =>

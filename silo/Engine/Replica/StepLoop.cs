@@ -12,11 +12,10 @@ namespace Loire.Engine.Replica;
 /// <para>When pages run out in the middle of a sequence, resident states go first, then the youngest sequence starts over
 /// from its tokens: the oldest always gets on.</para>
 /// </remarks>
-internal sealed class StepLoop : IDisposable
+internal sealed partial class StepLoop : IDisposable
 {
     private readonly IBackend _backend;
-    private readonly SlotPool _slots;
-    private readonly PagePool _pages;
+    private readonly StatePlaces _places;
     private readonly StepScheduler _scheduler;
     private readonly StepBatch _batch;
     private readonly LinkedList<Sequence> _waiting = [];
@@ -34,6 +33,7 @@ internal sealed class StepLoop : IDisposable
     private long _steps;
     private long _promptTokens;
     private long _generatedTokens;
+    private readonly CancellationTokenSource _ending = new(); // restores that still run are in vain
     private volatile bool _stopping;
 
     /// <param name="backend">Computes; used by this loop alone, and disposed by its owner.</param>
@@ -43,8 +43,7 @@ internal sealed class StepLoop : IDisposable
     {
         _backend = backend;
         _tokenBytes = tokenBytes;
-        _slots = new SlotPool(backend.Slots);
-        _pages = new PagePool(backend.Pages);
+        _places = new StatePlaces(backend.Slots, backend.Pages);
         _scheduler = new StepScheduler(options.MaxTokensPerStep, options.MaxPromptTokensBesideDecode);
         _batch = new StepBatch(options.MaxTokensPerStep, backend.Slots, Math.Min(backend.Slots, options.MaxTokensPerStep));
         _candidates = new Candidate[backend.Slots];
@@ -52,7 +51,10 @@ internal sealed class StepLoop : IDisposable
         _asked = Channel.CreateBounded<Action>(new BoundedChannelOptions((2 * options.MaxWaiting) + (8 * backend.Slots)) { SingleReader = true });
     }
 
-    public ResidentStates Residents { get; } = new();
+    public ResidentStates Residents => _places.Residents;
+
+    /// <summary>Snapshots and restores that are under way.</summary>
+    public StateUsers StateUsers { get; } = new();
 
     /// <summary>Any thread. A little behind while a step runs.</summary>
     public ReplicaLoad Load
@@ -160,9 +162,17 @@ internal sealed class StepLoop : IDisposable
             throw new InvalidOperationException("The sequence has no state on the device now.");
         }
 
-        var snapshot = new BackendStateSnapshot(_backend, place, sequence.Computed, fromPage, pages => _ = Ask(() => _pages.Release(pages)));
-        _pages.Hold(snapshot.Held);
+        var snapshot = new BackendStateSnapshot(_backend, place, sequence.Computed, fromPage, EndSnapshot);
+        _places.Hold(snapshot.Held);
+        StateUsers.Enter();
         return snapshot;
+    }
+
+    /// <summary>Any thread.</summary>
+    private void EndSnapshot(int[] held)
+    {
+        _ = Ask(() => _places.Release(held));
+        StateUsers.Leave();
     }
 
     /// <returns>True.</returns>
@@ -177,6 +187,7 @@ internal sealed class StepLoop : IDisposable
         {
             // The restore writes into the place: it is freed when the reader of the blobs comes back.
             sequence.ReleaseWhenRestored = true;
+            sequence.CancelRestore();
             return true;
         }
 
@@ -192,7 +203,7 @@ internal sealed class StepLoop : IDisposable
             sequence.Place = null;
             if (residentKey is null || sequence.Computed == 0 || !Residents.TryAdd(residentKey, place, sequence.Computed))
             {
-                Free(place);
+                _places.Free(place);
             }
         }
 
@@ -206,23 +217,18 @@ internal sealed class StepLoop : IDisposable
             return false;
         }
 
-        Free(resident.Place);
+        _places.Free(resident.Place);
         return true;
     }
 
     /// <summary>Proves that nothing is lost: every slot and page belongs to a sequence, a resident or nobody.</summary>
-    public void Audit()
-    {
-        _slots.Audit();
-        _pages.Audit();
-        var used = _slots.Count - _slots.Free;
-        if (_unreleased == 0 && used != Residents.Count)
-        {
-            throw new InvalidOperationException($"{used} slots are leased, {Residents.Count} states are resident and no sequence is left.");
-        }
-    }
+    public void Audit() => _places.Audit(_unreleased);
 
-    public void Dispose() => _wake.Dispose();
+    public void Dispose()
+    {
+        _wake.Dispose();
+        _ending.Dispose();
+    }
 
     private void EndCancelled()
     {
@@ -244,110 +250,10 @@ internal sealed class StepLoop : IDisposable
             {
                 End(sequence, SequenceEnd.Cancelled);
             }
-        }
-    }
-
-    private void Admit()
-    {
-        while (_waiting.First is { } node && TryPlace(node.Value))
-        {
-            _waiting.RemoveFirst();
-            _running.Add(node.Value);
-        }
-    }
-
-    /// <summary>Finds slot and pages for the known tokens of a sequence and begins to restore its state. False: no room yet.</summary>
-    private bool TryPlace(Sequence sequence)
-    {
-        if (_running.Count == _slots.Count)
-        {
-            return false;
-        }
-
-        var needed = Math.Min(sequence.Count + 1, sequence.MaxTokens);
-        if (sequence.Request.ResidentKey is { } key && sequence.Count == sequence.Request.Tokens.Length && Residents.TryTake(key, out var resident))
-        {
-            if (resident.TokenCount < sequence.Count && TryGrow(resident.Place.Pages, needed, null))
+            else if (_running[i] is { IsCancelled: true, Phase: SequencePhase.Restoring } restoring)
             {
-                sequence.Place = resident.Place;
-                sequence.Computed = resident.TokenCount;
-                Begin(sequence, new SequenceStart(resident.TokenCount, FromDevice: true, Warning: null));
-                return true;
+                restoring.CancelRestore();
             }
-
-            Free(resident.Place);
-        }
-
-        if (!TryLeaseSlot(out var slot))
-        {
-            return false;
-        }
-
-        var pages = new List<int>(PagePool.PagesFor(sequence.MaxTokens));
-        if (!TryGrow(pages, needed, null))
-        {
-            _slots.Release(slot);
-            return false;
-        }
-
-        sequence.Place = new StatePlace(slot, pages);
-        sequence.Computed = 0;
-        if (sequence.Request.Restore is { } restore && sequence.Count == sequence.Request.Tokens.Length)
-        {
-            sequence.Phase = SequencePhase.Restoring;
-            _ = RestoreAsync(sequence, restore, new BackendStateTarget(_backend, sequence.Place, restore.TokenCount));
-            return true;
-        }
-
-        _backend.ClearState(slot);
-        Begin(sequence, new SequenceStart(0, FromDevice: false, Warning: null));
-        return true;
-    }
-
-    private static void Begin(Sequence sequence, SequenceStart start)
-    {
-        sequence.Phase = SequencePhase.Running;
-        sequence.MarkStarted(start);
-    }
-
-    private async Task RestoreAsync(Sequence sequence, StateRestore restore, StateTarget target)
-    {
-        Exception? failure = null;
-        try
-        {
-            await Task.Run(() => restore.ReadAsync(target, CancellationToken.None).AsTask());
-        }
-        catch (Exception caught)
-        {
-            failure = caught; // handed to the sequence, whose reader decides
-        }
-
-        _ = Ask(() => Restored(sequence, restore, failure));
-    }
-
-    private void Restored(Sequence sequence, StateRestore restore, Exception? failure)
-    {
-        sequence.Phase = SequencePhase.Running;
-        if (sequence.ReleaseWhenRestored)
-        {
-            Release(sequence, residentKey: null);
-            return;
-        }
-
-        switch (failure)
-        {
-            case null:
-                sequence.Computed = restore.TokenCount;
-                Begin(sequence, new SequenceStart(restore.TokenCount, FromDevice: false, Warning: null));
-                break;
-            case StateRefusedException refused:
-                _backend.ClearState(sequence.Place!.Slot); // a restoring sequence has its place
-                Begin(sequence, new SequenceStart(0, FromDevice: false, refused.Message));
-                break;
-            default:
-                _running.Remove(sequence);
-                sequence.MarkFailed(failure);
-                break;
         }
     }
 
@@ -454,82 +360,12 @@ internal sealed class StepLoop : IDisposable
         sequence.MarkEnded(end);
     }
 
-    private bool TryLeaseSlot(out int slot)
-    {
-        while (!_slots.TryLease(out slot))
-        {
-            if (!TryEvict())
-            {
-                return false;
-            }
-        }
-
-        return true;
-    }
-
-    /// <param name="pages">Page table to grow.</param>
-    /// <param name="tokens">Tokens that it must hold.</param>
-    /// <param name="forRunning">The running sequence that must grow: others may start over for it. Null: nobody gives way but residents.</param>
-    private bool TryGrow(List<int> pages, int tokens, Sequence? forRunning)
-    {
-        while (!_pages.TryGrow(pages, tokens))
-        {
-            if (!TryEvict() && (forRunning is null || !TryPreempt(forRunning)))
-            {
-                return false;
-            }
-        }
-
-        return true;
-    }
-
-    private bool TryEvict()
-    {
-        if (!Residents.TryTakeOldest(out var oldest))
-        {
-            return false;
-        }
-
-        Free(oldest.Place);
-        return true;
-    }
-
-    /// <summary>Makes the youngest running sequence start over. False when that is the one that asks: it starts over itself.</summary>
-    private bool TryPreempt(Sequence asking)
-    {
-        for (var i = _running.Count - 1; i >= 0; i--)
-        {
-            var youngest = _running[i];
-            if (youngest.Phase is not SequencePhase.Running || _inStep.Contains(youngest))
-            {
-                continue;
-            }
-
-            _running.RemoveAt(i);
-            Free(youngest.Place!); // running sequences have their place
-            youngest.Place = null;
-            youngest.Computed = 0;
-            youngest.Phase = SequencePhase.Waiting;
-            _waiting.AddFirst(youngest);
-            return youngest != asking;
-        }
-
-        return false;
-    }
-
-    private void Free(StatePlace place)
-    {
-        _slots.Release(place.Slot);
-        _pages.Release(System.Runtime.InteropServices.CollectionsMarshal.AsSpan(place.Pages));
-        place.Pages.Clear();
-    }
-
     private void PublishLoad()
     {
         lock (_loadGate)
         {
             _load = new ReplicaLoad(
-                _slots.Count - _slots.Free, _pages.Count - _pages.Free, _running.Count, _waiting.Count, Residents.Count, _steps, _promptTokens, _generatedTokens)
+                _places.SlotsInUse, _places.PagesInUse, _running.Count, _waiting.Count, Residents.Count, _steps, _promptTokens, _generatedTokens)
             {
                 AllocatedBytes = GC.GetAllocatedBytesForCurrentThread(),
             };
@@ -538,6 +374,7 @@ internal sealed class StepLoop : IDisposable
 
     private void End()
     {
+        _ending.Cancel();
         _asked.Writer.TryComplete();
         while (_asked.Reader.TryRead(out var action))
         {

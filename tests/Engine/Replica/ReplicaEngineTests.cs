@@ -1,4 +1,5 @@
 using Loire.Engine.Replica;
+using Loire.Engine.State;
 using Loire.Engine.Sampling;
 
 namespace Loire.Engine.Tests.Replica;
@@ -221,6 +222,59 @@ public sealed class ReplicaEngineTests
         await sequence.Finished;
         await sequence.ReleaseAsync(null);
         await AssertIdleAsync(engine);
+    }
+
+    [Fact]
+    public async Task ACancelledSequence_DoesNotWaitForItsState()
+    {
+        await using var engine = Engine(slots: 1, pages: 16);
+        var reading = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        var restored = engine.Start(Request(Prompt(5, 80), 5) with
+        {
+            Restore = new StateRestore(70, async (_, cancellationToken) =>
+            {
+                reading.SetResult();
+                await Task.Delay(Timeout.Infinite, cancellationToken);
+            }),
+        });
+        await reading.Task;
+
+        restored.Cancel();
+
+        Assert.Equal(SequenceEnd.Cancelled, (await restored.Finished).End);
+        await restored.ReleaseAsync(null);
+        await AssertIdleAsync(engine);
+    }
+
+    [Fact]
+    public async Task Disposal_WaitsForOpenSnapshotsAndRestores_AndFreesTheBackendAfterThem()
+    {
+        var backend = new HashingBackend(2, 16);
+        var engine = new ReplicaEngine(backend, 4096, Options, null);
+        var first = engine.Start(Request(Prompt(1, 70), 5));
+        await ReadAsync(first);
+        var snapshot = await first.SnapshotAsync(0, CancellationToken.None);
+        var reading = new TaskCompletionSource<StateTarget>(TaskCreationOptions.RunContinuationsAsynchronously);
+        var read = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        _ = engine.Start(Request(Prompt(5, 80), 5) with
+        {
+            Restore = new StateRestore(70, async (target, _) =>
+            {
+                reading.SetResult(target);
+                await read.Task;
+            }),
+        });
+        var target = await reading.Task;
+
+        var disposal = engine.DisposeAsync().AsTask();
+        target.WriteRecurrent(0, new byte[sizeof(ulong)]);
+        read.SetResult();
+        Assert.False(backend.IsDisposed);
+        snapshot.ReadRecurrent(0, new byte[sizeof(ulong)]);
+        snapshot.Dispose();
+
+        await disposal;
+        Assert.True(backend.IsDisposed);
     }
 
     [Fact]
