@@ -58,34 +58,16 @@ internal sealed class TurnOpener(IGrainFactory grains, ModelCatalog catalog, Gat
         }
     }
 
-    /// <summary>Null for a session without a committed turn: the next one is its first.</summary>
+    /// <summary>Null for a session without a committed turn: the next one is its first. A retry of a turn is built on what that turn was built on.</summary>
     private static async Task<SessionHistory?> HistoryAsync(ISessionGrain grain, TurnFields fields)
     {
-        var history = await grain.GetHistoryAsync();
+        var history = await grain.GetHistoryAsync(fields.TurnId);
         if (history is not null && fields.Model is not null && fields.Model != history.Model)
         {
             throw new ClusterException(FailureCode.InvalidRequest, $"model is '{BodyObject.Shorten(fields.Model)}', but session '{fields.SessionId}' was begun with '{history.Model}': leave model out, or begin another session.", "model");
         }
 
-        return history?.Head is null ? null
-            : fields.TurnId is { } turnId ? await BeforeAsync(grain, history, turnId)
-            : history;
-    }
-
-    /// <summary>A retry of the newest turn is built on what that turn was built on, so that the session can replay it.</summary>
-    private static async Task<SessionHistory?> BeforeAsync(ISessionGrain grain, SessionHistory history, string turnId)
-    {
-        if (await grain.GetAsync() is not { History: [.. var earlier, var newest] } || newest.TurnId != turnId || newest.Id != history.Head)
-        {
-            return history;
-        }
-
-        return earlier.IsEmpty ? null : history with
-        {
-            Head = earlier[^1].Id,
-            Messages = [.. earlier.SelectMany(static turn => turn.Messages)],
-            Tokens = history.Tokens[..Math.Min(earlier[^1].TotalTokens, history.Tokens.Length)],
-        };
+        return history?.Head is null ? null : history;
     }
 
     private TurnRequest Request(ServedModel model, TurnFields fields, IPrompt prompt, SessionHistory? history, string turnId, ulong seed)

@@ -13,7 +13,10 @@ internal sealed class RecordFormat<T>(string name, JsonTypeInfo<T> json, Func<T,
 {
     private const int MaxHeadBytes = 128;
 
-    public byte[] Head(ReadOnlySpan<byte> body) => Encoding.ASCII.GetBytes($"loire.{name} 1 {Checksum.Of(body)} {body.Length}\n");
+    /// <exception cref="RecordTooLargeException">It could not be read again.</exception>
+    public byte[] Head(ReadOnlySpan<byte> body) => body.Length <= MaxBytes - MaxHeadBytes
+        ? Encoding.ASCII.GetBytes($"loire.{name} 1 {Checksum.Of(body)} {body.Length}\n")
+        : throw new RecordTooLargeException($"A {name} of {body.Length} bytes is not stored: at most {MaxBytes - MaxHeadBytes} are. Send less text in one turn.");
 
     /// <summary>The record that these bytes are, and its body.</summary>
     /// <param name="bytes">Head and body.</param>

@@ -25,6 +25,9 @@ public sealed class ClusterException : Exception
     public static ClusterException SessionBusy(string session, string turn) =>
         new(FailureCode.SessionBusy, $"Session '{session}' is running turn '{turn}'. Wait for it to end, or fork the session.", retryAfter: TimeSpan.FromSeconds(1));
 
+    public static ClusterException SessionChanging(string session, string change) =>
+        new(FailureCode.SessionBusy, $"Session '{session}' is busy with a {change}. Retry in a moment.", retryAfter: TimeSpan.FromSeconds(1));
+
     public static ClusterException SessionNotFound(string session) =>
         new(FailureCode.NotFound, $"There is no session '{session}'. Sessions are made by the first turn that names them.", "session_id");
 }

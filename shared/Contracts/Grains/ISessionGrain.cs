@@ -9,8 +9,8 @@ public interface ISessionGrain : IGrainWithStringKey
 {
     /// <summary>Runs one turn. The last event is <see cref="TurnEventKind.Finished"/>, sent after the commit unless the request says <see cref="Durability.Async"/>.</summary>
     /// <remarks>
-    /// A request with the id of the running turn joins it instead of starting a second one; with the id of the last
-    /// committed turn it replays that turn's events. Breaking off the enumeration cancels the turn: what was delivered is committed.
+    /// A request with the id of the running turn joins it instead of starting a second one; with the id of a committed
+    /// turn it replays that turn's events; with such an id and another prompt it is refused. Breaking off the enumeration cancels the turn: what was delivered is committed.
     /// </remarks>
     IAsyncEnumerable<TurnEvent> RunTurnAsync([Immutable] TurnRequest request, CancellationToken cancellationToken = default);
 
@@ -19,8 +19,9 @@ public interface ISessionGrain : IGrainWithStringKey
     Task<SessionView?> GetAsync();
 
     /// <summary>What a continuation is built on: the messages and tokens of the head. Null when there is no such session.</summary>
+    /// <param name="beforeTurn">A turn's id: if that turn is committed already, what it was built on, so that a retry comes out as the same request.</param>
     [AlwaysInterleave]
-    Task<SessionHistory?> GetHistoryAsync();
+    Task<SessionHistory?> GetHistoryAsync(string? beforeTurn = null);
 
     /// <summary>A new session that begins at this one's head, or at an earlier turn. Neither sees the other afterwards.</summary>
     Task<SessionView> ForkAsync([Immutable] ForkRequest request);

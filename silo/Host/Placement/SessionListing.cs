@@ -19,13 +19,7 @@ internal sealed class SessionListing(ICheckpointStore store, ModelCatalog catalo
         }
 
         var cursor = after is null ? ((long Ticks, string Id)?)null : Parse(after);
-        var references = new List<SessionReference>();
-        await foreach (var reference in store.ListSessionsAsync(new StateOwner(owner)))
-        {
-            references.Add(reference);
-        }
-
-        var rest = references
+        var rest = (await ReferencesAsync(owner))
             .OrderByDescending(reference => reference.UpdatedAt.UtcTicks)
             .ThenBy(reference => reference.Id, StringComparer.Ordinal)
             .Where(reference => cursor is not { } seen || IsAfter(reference, seen))
@@ -38,6 +32,24 @@ internal sealed class SessionListing(ICheckpointStore store, ModelCatalog catalo
         }
 
         return new SessionPage([.. views], rest.Count > limit ? CursorOf(rest[limit - 1]) : null);
+    }
+
+    private async Task<List<SessionReference>> ReferencesAsync(string owner)
+    {
+        try
+        {
+            var references = new List<SessionReference>();
+            await foreach (var reference in store.ListSessionsAsync(new StateOwner(owner)))
+            {
+                references.Add(reference);
+            }
+
+            return references;
+        }
+        catch (StoreException fault)
+        {
+            throw new ClusterException(FailureCode.StoreUnavailable, $"The sessions cannot be listed now. {fault.Message}", retryAfter: TimeSpan.FromSeconds(1), inner: fault);
+        }
     }
 
     /// <summary>A session whose newest turn is damaged stands in the list all the same, without its figures: asking for it says what is wrong.</summary>

@@ -40,6 +40,13 @@ internal sealed partial class CheckpointReader(ICheckpointStore store, LoireMetr
             restored.Pages = [.. manifest.Blobs.Where(blob => blob.Kind == BlobKind.KeyValuePage)];
             metrics.Checkpoints.Restored(time.GetElapsedTime(start).TotalMilliseconds);
         }
+        catch (StoreUnavailableException passing)
+        {
+            // Nothing is known to be wrong with the state: the next turn may well read it.
+            metrics.Checkpoints.Refused();
+            LogNotRead(address, passing.Message);
+            throw new StateRefusedException(WarningOf(tokens: target.TokenCount, passing), passing);
+        }
         catch (Exception fault) when (fault is StoreException or StateRefusedException)
         {
             await ForgetAsync(address, fault);
@@ -48,9 +55,19 @@ internal sealed partial class CheckpointReader(ICheckpointStore store, LoireMetr
                 await PutDamagedAsideAsync(manifest, cancellationToken);
             }
 
-            throw fault as StateRefusedException ?? new StateRefusedException(fault.Message, fault);
+            throw fault as StateRefusedException ?? new StateRefusedException(WarningOf(target.TokenCount, fault), fault);
         }
     }
+
+    /// <summary>What clients are told: what is wrong, without the paths of the server.</summary>
+    private static string WarningOf(int tokens, Exception fault) => fault switch
+    {
+        DamagedBlobException { Reference: var blob, Damage: var damage } =>
+            $"The stored state of {tokens} tokens was damaged ({blob.Kind} of layer {blob.Layer}, page {blob.Page}: {damage}), and is computed anew.",
+        StoreUnavailableException => $"The stored state of {tokens} tokens could not be read now, and is computed anew.",
+        CheckpointRefusedException refused => $"The stored state of {tokens} tokens was refused ({refused.Field}), and is computed anew.",
+        _ => $"The stored state of {tokens} tokens could not be used, and is computed anew.",
+    };
 
     /// <summary>The blobs that the target needs, each with the length that its shape says.</summary>
     private static List<BlobReference> Layout(CheckpointManifest manifest, StateTarget target)
@@ -136,6 +153,9 @@ internal sealed partial class CheckpointReader(ICheckpointStore store, LoireMetr
 
     [LoggerMessage(LogLevel.Warning, "State {Checkpoint} is computed anew: {Fault}")]
     private partial void LogRefused(Digest checkpoint, string fault);
+
+    [LoggerMessage(LogLevel.Warning, "State {Checkpoint} cannot be read now, and is computed anew this once: {Fault}")]
+    private partial void LogNotRead(Digest checkpoint, string fault);
 
     [LoggerMessage(LogLevel.Warning, "{Fault}")]
     private partial void LogPutAside(string fault);

@@ -70,7 +70,7 @@ internal sealed partial class TurnRun : IAsyncDisposable
 
         var source = start.FromDevice ? StateSource.Device : start.CachedTokens > 0 ? StateSource.Store : StateSource.Prefill;
         _owner.Metrics.Turns.Started(_turn.Tokens.Length, start.CachedTokens, source.ToString());
-        return new TurnStart(_turn.Tokens.Length, start.CachedTokens, source, start.Warning);
+        return new TurnStart(_turn.Tokens.Length, start.CachedTokens, source, start.Warning ?? _choice.Warning);
     }
 
     /// <summary>Waits for tokens. False: the sequence has ended. An empty chunk list means that nothing is to be passed on yet.</summary>

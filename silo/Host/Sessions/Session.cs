@@ -23,6 +23,7 @@ internal sealed partial class Session(
     private SessionLineage? _lineage;
     private TurnStream? _running;
     private string? _changing;
+    private string? _madeBy; // the turn that made the session, until it is committed
     private Task _committing = Task.CompletedTask;
     private (Digest Checkpoint, long Bytes) _stateBytes;
 
@@ -60,9 +61,16 @@ internal sealed partial class Session(
             : view;
     }
 
-    public async Task<SessionHistory?> GetHistoryAsync() => await LoadAsync() is { } lineage
-        ? new SessionHistory(lineage.Head?.Id.ToString(), catalog.NameOf(lineage.Reference.Model), lineage.Messages.ToWire(), lineage.Tokens)
-        : null;
+    public async Task<SessionHistory?> GetHistoryAsync(string? beforeTurn = null)
+    {
+        if (await LoadAsync() is not { } newest)
+        {
+            return null;
+        }
+
+        var lineage = newest.Before(beforeTurn) ?? newest;
+        return new SessionHistory(lineage.Head?.Id.ToString(), catalog.NameOf(lineage.Reference.Model), lineage.Messages.ToWire(), lineage.Tokens);
+    }
 
     /// <summary>May run beside a turn: the head stands while the turn runs.</summary>
     public async Task<SessionView> ForkAsync(ForkRequest request)
@@ -161,6 +169,7 @@ internal sealed partial class Session(
         var lineage = _lineage ?? SessionLineage.New(SessionReference.Create(_owner, key.Id, model, now));
         var reference = _lineage is null ? lineage.Reference with { Open = draft.Open(now) } : lineage.Reference.Begin(draft.Open(now), now);
         await SwapAsync(reference, _lineage?.Reference.Epoch ?? 0);
+        _madeBy = _lineage is null ? draft.Request.TurnId : null;
         _lineage = lineage with { Reference = reference };
     }
 
@@ -184,6 +193,12 @@ internal sealed partial class Session(
 
         try
         {
+            if (_madeBy == turnId)
+            {
+                await UnmakeAsync(lineage);
+                return;
+            }
+
             var reference = lineage.Reference.MoveTo(lineage.Reference.Head, time.GetUtcNow());
             await SwapAsync(reference, lineage.Reference.Epoch);
             _lineage = lineage with { Reference = reference };
@@ -194,21 +209,34 @@ internal sealed partial class Session(
         }
     }
 
+    /// <summary>A first turn that came to nothing leaves no session behind.</summary>
+    private async ValueTask UnmakeAsync(SessionLineage lineage)
+    {
+        _madeBy = null;
+        _lineage = null;
+        if (!await StoredAsync(store.DeleteSessionAsync(_owner, key.Id, lineage.Reference.Epoch)))
+        {
+            throw Stale();
+        }
+    }
+
     private TurnStream Open(TurnRequest request)
     {
         Check(request);
         if (_running is { } running)
         {
-            return running.TurnId == request.TurnId ? running : throw ClusterException.SessionBusy(key.Id, running.TurnId);
+            return running.TurnId != request.TurnId ? throw ClusterException.SessionBusy(key.Id, running.TurnId)
+                : running.Request.AsksTheSameAs(request) ? running
+                : throw TurnIdentity.IsTaken(request.TurnId);
         }
 
         if (_changing is { } change)
         {
-            throw ClusterException.SessionBusy(key.Id, change);
+            throw ClusterException.SessionChanging(key.Id, change);
         }
 
         drain.Enter();
-        return _running = new TurnStream(request.TurnId, new SessionTurn(this, request), Leave, drain.Cancelling);
+        return _running = new TurnStream(request, new SessionTurn(this, request), Leave, drain.Cancelling);
 
         void Leave()
         {
@@ -241,6 +269,7 @@ internal sealed partial class Session(
         var reference = lineage.Reference.MoveTo(record.Id, time.GetUtcNow());
         await SwapAsync(reference, lineage.Reference.Epoch);
         _lineage = lineage.Append(record, reference);
+        _madeBy = null;
     }
 
     private async ValueTask<bool> PutAsync(TurnRecord record)
@@ -274,9 +303,14 @@ internal sealed partial class Session(
     /// <summary>Keeps turns and other changes out until it is disposed.</summary>
     private Gate Change(string what)
     {
-        if ((_running?.TurnId ?? _changing) is { } busy)
+        if (_running is { } running)
         {
-            throw ClusterException.SessionBusy(key.Id, busy);
+            throw ClusterException.SessionBusy(key.Id, running.TurnId);
+        }
+
+        if (_changing is { } change)
+        {
+            throw ClusterException.SessionChanging(key.Id, change);
         }
 
         _changing = what;

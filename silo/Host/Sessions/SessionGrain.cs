@@ -38,7 +38,7 @@ internal sealed class SessionGrain(
 
     public Task<SessionView?> GetAsync() => Session.GetAsync();
 
-    public Task<SessionHistory?> GetHistoryAsync() => Session.GetHistoryAsync();
+    public Task<SessionHistory?> GetHistoryAsync(string? beforeTurn = null) => Session.GetHistoryAsync(beforeTurn);
 
     public Task<SessionView> ForkAsync(ForkRequest request) => Session.ForkAsync(request);
 

@@ -58,6 +58,12 @@ internal sealed record SessionLineage
         return count == Turns.Length ? this with { Reference = reference } : Of(Turns[..count], reference);
     }
 
+    /// <summary>The committed turn that a client gave this id.</summary>
+    public TurnRecord? Find(string turnId) => Turns.LastOrDefault(turn => turn.TurnId == turnId);
+
+    /// <summary>The lineage that a committed turn was built on. Null when it has no turn with this id.</summary>
+    public SessionLineage? Before(string? turnId) => turnId is not null && Find(turnId) is { } turn ? At(turn.Parent, Reference) : null;
+
     /// <summary>Costs what the turns added, however many there are.</summary>
     private static SessionLineage Of(ImmutableArray<TurnRecord> turns, SessionReference reference)
     {

@@ -89,9 +89,9 @@ internal sealed partial class SessionTurn(Session session, TurnRequest request) 
         await session.SettleAsync();
         var model = session.Catalog.Require(request.Model);
         var lineage = request.KeepSession || request.ExpectedHead is not null ? await session.LoadAsync() : null;
-        if (lineage?.Head is { } head && head.TurnId == request.TurnId && request.KeepSession)
+        if (request.KeepSession && lineage?.Find(request.TurnId) is { } committed)
         {
-            _replay = TurnReplay.Of(head, lineage.Reference);
+            _replay = committed.Answers(request, lineage) ? TurnReplay.Of(committed) : throw TurnIdentity.IsTaken(request.TurnId);
             return;
         }
 

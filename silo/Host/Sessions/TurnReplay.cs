@@ -7,7 +7,7 @@ namespace Loire.Silo.Sessions;
 internal static class TurnReplay
 {
     /// <remarks>Nothing is computed, so every prompt token counts as restored. Times are unknown, and 0; chunks are one.</remarks>
-    public static Queue<TurnEvent> Of(TurnRecord turn, SessionReference reference)
+    public static Queue<TurnEvent> Of(TurnRecord turn)
     {
         var prompt = turn.KeepTokens + turn.PromptTokens;
         return new Queue<TurnEvent>(
@@ -20,7 +20,7 @@ internal static class TurnReplay
                 PromptTokens = prompt,
                 CachedTokens = prompt,
                 GeneratedTokens = turn.GeneratedTokens,
-                Head = (reference.Head ?? turn.Id).ToString(),
+                Head = turn.Id.ToString(),
             }),
         ]);
     }

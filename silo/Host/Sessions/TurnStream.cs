@@ -31,18 +31,20 @@ internal sealed class TurnStream
     private Task? _stop;
     private int _readers;
 
-    /// <param name="turnId">The turn's id.</param>
+    /// <param name="request">The turn.</param>
     /// <param name="source">Its events.</param>
     /// <param name="ended">Called once, when the last event is there.</param>
     /// <param name="stopping">Cancels the turn in good order, from any thread.</param>
-    public TurnStream(string turnId, ITurnSource source, Action ended, CancellationToken stopping)
+    public TurnStream(TurnRequest request, ITurnSource source, Action ended, CancellationToken stopping)
     {
-        (TurnId, _source, _ended) = (turnId, source, ended);
+        (Request, _source, _ended) = (request, source, ended);
         var scheduler = TaskScheduler.Current;
         _stopping = stopping.Register(() => _ = Task.Factory.StartNew(StopAsync, CancellationToken.None, TaskCreationOptions.None, scheduler));
     }
 
-    public string TurnId { get; }
+    public TurnRequest Request { get; }
+
+    public string TurnId => Request.TurnId;
 
     public bool IsEnded { get; private set; }
 

@@ -88,8 +88,13 @@ internal sealed class FakeSession(SessionKey key, FakeCluster cluster) : ISessio
 
     public Task<SessionView?> GetAsync() => Task.FromResult(Exists ? View : null);
 
-    public Task<SessionHistory?> GetHistoryAsync() => Task.FromResult(!Exists ? null
-        : new SessionHistory(Head, DemoModel.Id, [.. _records.SelectMany(record => record.View.Messages)], Tokens));
+    public Task<SessionHistory?> GetHistoryAsync(string? beforeTurn = null)
+    {
+        var retried = beforeTurn is null ? -1 : _records.ToList().FindIndex(record => record.View.TurnId == beforeTurn);
+        var past = retried >= 0 ? _records[..retried] : _records;
+        return Task.FromResult(!Exists ? null : new SessionHistory(
+            past.IsEmpty ? null : past[^1].Id, DemoModel.Id, [.. past.SelectMany(record => record.View.Messages)], past.IsEmpty ? [] : past[^1].Tokens));
+    }
 
     public Task<SessionView> ForkAsync(ForkRequest request)
     {

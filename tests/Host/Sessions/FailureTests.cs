@@ -134,6 +134,41 @@ public sealed class FailureTests
     });
 
     [Fact]
+    public Task A_state_that_cannot_be_read_for_a_moment_is_computed_anew_and_found_again_later() => World.RunAsync(async world =>
+    {
+        await world.RunTurnAsync(new string('a', 150), "t1");
+        await world.RestartAsync();
+        world.Store.Before = name => name == "ReadBlobsAsync"
+            ? Task.FromException(new StoreUnavailableException("Too many open files.", new IOException()))
+            : Task.CompletedTask;
+        var computed = await world.RunTurnAsync("again", "t2");
+        world.Store.Heal();
+        await world.RestartAsync();
+
+        var found = await world.RunTurnAsync("and again", "t3");
+
+        Assert.Equal((0, StateSource.Prefill), (computed[0].Start!.CachedTokens, computed[0].Start!.Source));
+        Assert.Contains("could not be read now", computed[0].Start!.Warning);
+        Assert.Equal(StateSource.Store, found[0].Start!.Source);
+    });
+
+    [Fact]
+    public Task A_lost_manifest_is_told_and_the_longest_state_before_it_used() => World.RunAsync(async world =>
+    {
+        await world.RunTurnAsync(new string('a', 150), "t1");
+        var first = (await world.ViewAsync()).CheckpointTokens;
+        await world.RunTurnAsync(new string('b', 150), "t2");
+        var newest = (await world.ViewAsync()).Checkpoint!;
+        await world.Store.DiscardCheckpointAsync(Digest.Parse(newest));
+        await world.RestartAsync();
+
+        var events = await world.RunTurnAsync("again", "t3");
+
+        Assert.Equal(first, events[0].Start!.CachedTokens);
+        Assert.Contains($"its first {first} tokens", events[0].Start!.Warning);
+    });
+
+    [Fact]
     public Task A_damaged_blob_is_named_and_the_state_computed_and_stored_anew() => World.RunAsync(async world =>
     {
         await world.RunTurnAsync(new string('a', 150), "t1");
@@ -148,8 +183,9 @@ public sealed class FailureTests
         var events = await world.RunTurnAsync("again", "t2");
 
         Assert.Equal((158, 0, StateSource.Prefill), (events[0].Start!.PromptTokens, events[0].Start!.CachedTokens, events[0].Start!.Source));
-        Assert.Contains("Blob", events[0].Start!.Warning);
         Assert.Contains("layer", events[0].Start!.Warning);
+        Assert.Contains(nameof(BlobDamage.Content), events[0].Start!.Warning);
+        Assert.DoesNotContain(world.BlobDirectory, events[0].Start!.Warning); // clients need not know the server's paths
         await world.RestartAsync();
         var healed = await world.RunTurnAsync("and again", "t3");
         Assert.Equal((StateSource.Store, 160), (healed[0].Start!.Source, healed[0].Start!.CachedTokens));

@@ -127,6 +127,61 @@ public sealed class TurnTests
     });
 
     [Fact]
+    public Task The_id_of_the_running_turn_with_another_prompt_is_refused() => World.RunAsync(async world =>
+    {
+        var script = world.Engine.Next(new Script { Tokens = ByteTokens.Of("abcdef"), PauseAfter = 3 });
+        var running = World.ReadAsync(world.Session().RunAsync(World.Request("one", "t1"), CancellationToken.None));
+        await script.Paused.Task;
+
+        var refused = await Assert.ThrowsAsync<ClusterException>(
+            () => World.ReadAsync(world.Session().RunAsync(World.Request("two", "t1"), CancellationToken.None)));
+
+        Assert.Equal((FailureCode.AlreadyExists, "turn_id"), (refused.Code, refused.Field));
+        script.Resume();
+        Assert.Equal("abcdef", World.TextOf(await running));
+    });
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public Task The_id_of_an_older_turn_replays_it_and_with_another_prompt_is_refused(bool restarted) => World.RunAsync(async world =>
+    {
+        world.Engine.Next("first");
+        var one = await World.ReadAsync(world.Session().RunAsync(World.Request("one", "t1"), CancellationToken.None));
+        world.Engine.Next("second");
+        await world.RunTurnAsync("two", "t2");
+        var head = (await world.ViewAsync()).Head;
+        if (restarted)
+        {
+            await world.RestartAsync();
+        }
+
+        var again = await World.ReadAsync(world.Session().RunAsync(World.Request("one", "t1"), CancellationToken.None));
+        var refused = await Assert.ThrowsAsync<ClusterException>(
+            () => World.ReadAsync(world.Session().RunAsync(World.Request("another", "t1"), CancellationToken.None)));
+
+        Assert.Equal(World.TextOf(one), World.TextOf(again));
+        Assert.Equal(one[^1].Finish!.Head, again[^1].Finish!.Head);
+        Assert.Equal((FailureCode.AlreadyExists, "turn_id"), (refused.Code, refused.Field));
+        Assert.Equal(head, (await world.ViewAsync()).Head);
+        Assert.Null((await world.Session().GetHistoryAsync("t1"))!.Head); // what a gateway builds the retry on
+        Assert.Equal(one[^1].Finish!.Head, (await world.Session().GetHistoryAsync("t2"))!.Head);
+    });
+
+    [Fact]
+    public Task A_first_turn_that_fails_leaves_no_session_behind() => World.RunAsync(async world =>
+    {
+        var tooLong = World.Request(new string('x', 100_000), "t1");
+
+        await Assert.ThrowsAsync<ClusterException>(() => World.ReadAsync(world.Session().RunAsync(tooLong, CancellationToken.None)));
+        Assert.Null(await world.Session().GetAsync());
+
+        await world.RunTurnAsync("hello", "t2");
+        await Assert.ThrowsAsync<ClusterException>(() => World.ReadAsync(world.Session().RunAsync(tooLong, CancellationToken.None)));
+        Assert.Equal(1, (await world.ViewAsync()).Turns);
+    });
+
+    [Fact]
     public Task A_reader_that_leaves_does_not_end_the_turn_of_another() => World.RunAsync(async world =>
     {
         var script = world.Engine.Next(new Script { Tokens = ByteTokens.Of("abcdef"), PauseAfter = 3 });
