@@ -6,7 +6,7 @@ using Orleans;
 namespace Loire.Gateway;
 
 /// <summary>The models of the cluster, asked for at most every <see cref="GatewayOptions.ModelListAge"/>, and their tokenizers, loaded once a digest.</summary>
-internal sealed class ModelCatalog(IGrainFactory grains, GatewayOptions options, TimeProvider time)
+internal sealed partial class ModelCatalog(IGrainFactory grains, GatewayOptions options, TimeProvider time, ILogger<ModelCatalog> logger)
 {
     private readonly ConcurrentDictionary<string, Lazy<Task<ServedModel>>> _loaded = new(StringComparer.Ordinal);
     private Listing? _listing;
@@ -23,7 +23,7 @@ internal sealed class ModelCatalog(IGrainFactory grains, GatewayOptions options,
     public async Task<ServedModel> GetAsync(string? id)
     {
         var view = Find(await ListAsync(), id) ?? Find(await RefreshAsync(), id) ?? throw Unknown(id);
-        var loading = _loaded.GetOrAdd(view.Digest, static (_, view) => new Lazy<Task<ServedModel>>(() => LoadAsync(view)), view);
+        var loading = _loaded.GetOrAdd(view.Digest, (_, view) => new Lazy<Task<ServedModel>>(() => LoadAsync(view)), view);
         try
         {
             return await loading.Value;
@@ -52,16 +52,27 @@ internal sealed class ModelCatalog(IGrainFactory grains, GatewayOptions options,
         return models;
     }
 
-    private static Task<ServedModel> LoadAsync(ModelView view) => Task.Run(async () =>
+    private Task<ServedModel> LoadAsync(ModelView view) => Task.Run(async () =>
     {
         var tokenizer = Tokenizer.Load(Path.Combine(view.Folder, "tokenizer.json"));
         var defaults = await GenerationDefaults.LoadAsync(view.Folder, CancellationToken.None);
-        return new ServedModel(view, tokenizer, ChatFormat.Load(view.Folder), defaults);
+        try
+        {
+            return new ServedModel(view, tokenizer, ChatFormat.Load(view.Folder), null, defaults);
+        }
+        catch (Exception fault) when (fault is TemplateException or TokenizerFormatException)
+        {
+            LogNoChat(view.Id, fault.Message);
+            return new ServedModel(view, tokenizer, null, fault.Message, defaults);
+        }
     });
 
     private ClusterException Unknown(string? id) => id is null
         ? new ClusterException(FailureCode.NoCapacity, "The cluster serves no model yet; see /health/ready.", retryAfter: TimeSpan.FromSeconds(1))
         : new ClusterException(FailureCode.NotFound, $"There is no model '{BodyObject.Shorten(id)}'. Served: {string.Join(", ", _listing!.Models.Select(model => model.Id))}.", "model");
+
+    [LoggerMessage(LogLevel.Warning, "Model {Model} completes but cannot chat: {Fault}")]
+    private partial void LogNoChat(string model, string fault);
 
     private sealed record Listing(IReadOnlyList<ModelView> Models, long At);
 }

@@ -8,11 +8,20 @@ internal sealed class ServedModel
 {
     private const int FingerprintLength = 12;
 
-    public ServedModel(ModelView view, Tokenizer tokenizer, ChatFormat format, GenerationDefaults defaults)
+    private readonly ChatFormat? _format;
+    private readonly string? _formatFault;
+
+    /// <param name="view">As the cluster lists it.</param>
+    /// <param name="tokenizer">Its tokenizer.</param>
+    /// <param name="format">Null: it cannot chat.</param>
+    /// <param name="formatFault">Why it cannot.</param>
+    /// <param name="defaults">How its makers want it sampled.</param>
+    public ServedModel(ModelView view, Tokenizer tokenizer, ChatFormat? format, string? formatFault, GenerationDefaults defaults)
     {
         View = view;
         Tokenizer = tokenizer;
-        Format = format;
+        _format = format;
+        _formatFault = formatFault;
         Defaults = defaults;
         MaxPromptBytes = (long)view.ContextTokens * LongestToken(tokenizer);
         var digest = view.Digest.AsSpan(view.Digest.IndexOf(':', StringComparison.Ordinal) + 1);
@@ -21,7 +30,11 @@ internal sealed class ServedModel
 
     public ModelView View { get; }
     public Tokenizer Tokenizer { get; }
-    public ChatFormat Format { get; }
+
+    /// <exception cref="ClusterException">The model has no chat template that can be used.</exception>
+    public ChatFormat Format => _format ?? throw new ClusterException(
+        FailureCode.InvalidRequest, $"Model '{View.Id}' completes but cannot chat: {_formatFault} Use /v1/completions, or mend the model's chat template and start again.", "model");
+
     public GenerationDefaults Defaults { get; }
 
     /// <summary>OpenAI's <c>system_fingerprint</c>: which weights answered.</summary>

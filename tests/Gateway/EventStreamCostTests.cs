@@ -26,7 +26,7 @@ public sealed class EventStreamCostTests
     {
         var http = new DefaultHttpContext();
         http.Response.Body = Stream.Null;
-        var model = new ServedModel(DemoModel.View(), DemoModel.Tokenizer, ChatFormat.Load(DemoModel.Folder), new GenerationDefaults());
+        var model = new ServedModel(DemoModel.View(), DemoModel.Tokenizer, ChatFormat.Load(DemoModel.Folder), null, new GenerationDefaults());
         var turn = new OpenTurn
         {
             Model = model,

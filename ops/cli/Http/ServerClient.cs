@@ -1,3 +1,4 @@
+using System.Net.Http.Headers;
 using System.Net.Http.Json;
 using System.Net.ServerSentEvents;
 using System.Runtime.CompilerServices;
@@ -10,10 +11,13 @@ internal sealed class ServerClient : IDisposable
 {
     private readonly HttpClient _http;
 
-    public ServerClient(Uri address)
+    /// <param name="address">Of the server.</param>
+    /// <param name="key">Its API key, where it asks for one.</param>
+    public ServerClient(Uri address, string? key = null)
     {
         // A long prompt may take minutes before its first token.
         _http = new HttpClient { BaseAddress = address, Timeout = Timeout.InfiniteTimeSpan };
+        _http.DefaultRequestHeaders.Authorization = key is null ? null : new AuthenticationHeaderValue("Bearer", key);
     }
 
     public async Task<ChatCompletion> ChatAsync(ChatRequest request, CancellationToken cancellationToken)

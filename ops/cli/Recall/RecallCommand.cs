@@ -21,10 +21,11 @@ internal static class RecallCommand
         var hibernate = new Option<bool>("--hibernate") { Description = "Release every session's slot after every turn; the next turn begins from the store." };
         var own = new Option<bool>("--own") { Description = "The history has the model's own answers, not the expected ones." };
         var address = CommonOptions.Url("A running server. Default: one is started on a free port, with a data directory of its own.");
+        var key = CommonOptions.ApiKey();
         var parallel = CommonOptions.Count("--parallel", "Conversations at once.", 8);
         var command = new Command("recall", "Scores a file of conversations through the HTTP API; exit code 1 below the bars.")
         {
-            model, file, hibernate, own, address, parallel, stages, shards, json,
+            model, file, hibernate, own, address, key, parallel, stages, shards, json,
         };
         command.SetAction(async (arguments, cancellationToken) =>
         {
@@ -33,19 +34,19 @@ internal static class RecallCommand
             var settings = new RecallSettings(arguments.GetValue(own), arguments.GetValue(hibernate), arguments.GetValue(parallel));
             if (arguments.GetValue(address) is { } running)
             {
-                return await RunAsync(running, conversations, settings, arguments.GetValue(json), cancellationToken);
+                return await RunAsync(running, arguments.GetValue(key), conversations, settings, arguments.GetValue(json), cancellationToken);
             }
 
             await using var server = await TemporaryServer.StartAsync(folder, arguments.GetValue(stages), arguments.GetValue(shards), cancellationToken);
-            return await RunAsync(server.Address, conversations, settings, arguments.GetValue(json), cancellationToken);
+            return await RunAsync(server.Address, null, conversations, settings, arguments.GetValue(json), cancellationToken);
         });
         return command;
     }
 
     private static async Task<int> RunAsync(
-        Uri address, IReadOnlyList<RecallConversation> conversations, RecallSettings settings, string? json, CancellationToken cancellationToken)
+        Uri address, string? key, IReadOnlyList<RecallConversation> conversations, RecallSettings settings, string? json, CancellationToken cancellationToken)
     {
-        using var client = new ServerClient(address);
+        using var client = new ServerClient(address, key);
         using var progress = new ProgressBar("recalling");
         var report = await new RecallRun(client, settings).RunAsync(conversations, progress, cancellationToken);
         progress.Dispose();

@@ -54,7 +54,7 @@ internal sealed class EmbeddedServer : IAsyncDisposable
             await app.StartAsync(cancellationToken);
             await LoadAsync(app, cancellationToken);
             var server = new EmbeddedServer(app);
-            await WarmUp.RunAsync(server.Address, cancellationToken);
+            await WarmUp.RunAsync(server.Address, settings.ApiKeys is [var first, ..] ? first : null, cancellationToken);
             app.Services.GetRequiredService<ReadinessGate>().Open();
             return server;
         }
@@ -108,11 +108,17 @@ internal sealed class EmbeddedServer : IAsyncDisposable
             DrainTimeout = DrainTimeout,
             LoadProgress = new LoadBar(progress),
         });
-        builder.AddLoireGateway(new GatewayOptions());
+        builder.AddLoireGateway(new GatewayOptions { ApiKeys = settings.ApiKeys });
+        // A page of another site can make a browser call this machine by a name of its own choosing; it cannot choose these.
+        builder.Services.AddHostFiltering(filter => filter.AllowedHosts = AllowedHosts(settings));
         var app = builder.Build();
+        app.UseHostFiltering();
         app.MapLoireGateway();
         return app;
     }
+
+    private static string[] AllowedHosts(ServeSettings settings) =>
+        settings.IsLocal || settings.AllowedHosts.Count > 0 ? ["localhost", "127.0.0.1", "[::1]", settings.Host, .. settings.AllowedHosts] : ["*"];
 
     private static void Listen(KestrelServerOptions kestrel, ServeSettings settings)
     {

@@ -7,6 +7,7 @@ namespace Loire.Cli.Serve;
 internal static class ServeCommand
 {
     private const int DefaultPort = 8080;
+    private const string KeysVariable = "LOIRE_API_KEYS";
 
     public static Command Create()
     {
@@ -20,17 +21,21 @@ internal static class ServeCommand
         });
         var host = new Option<string>("--host") { Description = "Address to listen on; 0.0.0.0 lets other machines in.", HelpName = "ADDRESS", DefaultValueFactory = _ => "localhost" };
         var data = new Option<string?>("--data") { Description = "Directory of sessions and checkpoints, made when it is not there. Default: data in the repository.", HelpName = "DIR" };
+        var keys = new Option<string[]>("--api-key") { Description = $"Key that clients must send; may be given several times. Default: those of {KeysVariable}, separated by commas.", HelpName = "KEY" };
+        var names = new Option<string[]>("--allow-host") { Description = "Name by which clients call this server, where it is not its address; may be given several times.", HelpName = "NAME" };
         var model = CommonOptions.Model();
         var stages = CommonOptions.Stages();
         var shards = CommonOptions.Shards();
         var threads = new Option<int>("--threads") { Description = "Threads that compute; 0 takes one a core.", HelpName = "N" };
         var verbose = new Option<bool>("--verbose") { Description = "Log what happens, and not only what goes wrong." };
-        var command = new Command("serve", "Serves the API and the chat page, with the model in the same process.") { port, host, data, model, stages, shards, threads, verbose };
+        var command = new Command("serve", "Serves the API and the chat page, with the model in the same process.") { port, host, keys, names, data, model, stages, shards, threads, verbose };
         command.SetAction((arguments, cancellationToken) => RunAsync(
             new ServeSettings
             {
                 Port = arguments.GetValue(port),
                 Host = arguments.GetValue(host)!,
+                ApiKeys = arguments.GetValue(keys) is { Length: > 0 } given ? given : KeysOfEnvironment(),
+                AllowedHosts = arguments.GetValue(names) ?? [],
                 DataDirectory = Path.GetFullPath(arguments.GetValue(data) ?? Places.Data),
                 ModelFolder = CommonOptions.ModelFolderOf(arguments.GetValue(model)),
                 Stages = arguments.GetValue(stages),
@@ -41,6 +46,9 @@ internal static class ServeCommand
             cancellationToken));
         return command;
     }
+
+    private static string[] KeysOfEnvironment() =>
+        Environment.GetEnvironmentVariable(KeysVariable)?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) ?? [];
 
     private static async Task<int> RunAsync(ServeSettings settings, CancellationToken stopped)
     {

@@ -1,3 +1,5 @@
+using System.Net;
+
 namespace Loire.Cli.Serve;
 
 /// <summary>What one embedded server serves, and where.</summary>
@@ -8,6 +10,15 @@ internal sealed record ServeSettings
 
     /// <summary>Address to listen on.</summary>
     public string Host { get; init; } = "localhost";
+
+    /// <summary>Keys that clients may use. Empty: none is asked for.</summary>
+    public IReadOnlyList<string> ApiKeys { get; init; } = [];
+
+    /// <summary>Names by which clients may call the server, beside its own.</summary>
+    public IReadOnlyList<string> AllowedHosts { get; init; } = [];
+
+    /// <summary>Whether only this machine can reach it.</summary>
+    public bool IsLocal => Host == "localhost" || (IPAddress.TryParse(Host, out var address) && IPAddress.IsLoopback(address));
 
     /// <summary>Absolute.</summary>
     public required string DataDirectory { get; init; }

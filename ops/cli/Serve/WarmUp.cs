@@ -13,10 +13,21 @@ internal static class WarmUp
 {
     private const int Turns = 3;
 
-    public static async Task RunAsync(Uri address, CancellationToken cancellationToken)
+    public static async Task RunAsync(Uri address, string? key, CancellationToken cancellationToken)
     {
-        using var client = new ServerClient(address);
-        var session = $"warm-up-{Guid.NewGuid():n}";
+        using var client = new ServerClient(address, key);
+        try
+        {
+            await ConverseAsync(client, $"warm-up-{Guid.NewGuid():n}", cancellationToken);
+        }
+        catch (Exception fault) when (fault is CommandFailedException or HttpRequestException or ApiException)
+        {
+            // A full disk, say. Serving is possible all the same, and the first turn meets the same fault and reports it.
+        }
+    }
+
+    private static async Task ConverseAsync(ServerClient client, string session, CancellationToken cancellationToken)
+    {
         try
         {
             for (var turn = 0; turn < Turns; turn++)
@@ -29,12 +40,10 @@ internal static class WarmUp
 
                 await client.HibernateAsync(session, cancellationToken);
             }
-
-            await client.DeleteAsync(session, cancellationToken);
         }
-        catch (Exception fault) when (fault is CommandFailedException or HttpRequestException or ApiException)
+        finally
         {
-            // A full disk, say. Serving is possible all the same, and the first turn meets the same fault and reports it.
+            await client.DeleteAsync(session, CancellationToken.None);
         }
     }
 }

@@ -22,6 +22,14 @@ internal static class CommonOptions
         HelpName = "FILE",
     };
 
+    /// <summary>What a running server may ask for.</summary>
+    public static Option<string?> ApiKey() => new("--api-key")
+    {
+        Description = "Key of the running server. Default: LOIRE_API_KEY.",
+        HelpName = "KEY",
+        DefaultValueFactory = _ => Environment.GetEnvironmentVariable("LOIRE_API_KEY"),
+    };
+
     /// <summary>The address of a server; null when it is not given and has no default.</summary>
     public static Option<Uri?> Url(string description, string? @default = null) => new("--url")
     {
