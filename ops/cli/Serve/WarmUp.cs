@@ -13,6 +13,9 @@ internal static class WarmUp
 {
     private const int Turns = 3;
 
+    // Some pages long, since pages and what comes after the last of them go different ways.
+    private static readonly string s_text = string.Join(' ', Enumerable.Repeat("Hello!", 200));
+
     public static async Task RunAsync(Uri address, string? key, CancellationToken cancellationToken)
     {
         using var client = new ServerClient(address, key);
@@ -32,7 +35,7 @@ internal static class WarmUp
         {
             for (var turn = 0; turn < Turns; turn++)
             {
-                var request = new ChatRequest { SessionId = session, Messages = [Message.User("Hello!")], MaxTokens = 4, Stream = true };
+                var request = new ChatRequest { SessionId = session, Messages = [Message.User(s_text)], MaxTokens = 4, Stream = true };
                 await foreach (var _ in client.StreamAsync(request, cancellationToken))
                 {
                     // Reading it is all.

@@ -3,9 +3,9 @@ namespace Loire.Silo.Replicas;
 /// <summary>Cuts the blobs of a state into batches, which bounds the memory of one read or write.</summary>
 internal static class BlobBatches
 {
-    private const int BatchBytes = 4 << 20;
+    private const int BatchBytes = 1 << 20;
 
-    /// <summary>In order; each batch has at most 4 MiB, or one blob that is larger.</summary>
+    /// <summary>In order; each batch has at most 1 MiB, or one blob that is larger.</summary>
     public static IEnumerable<List<T>> Cut<T>(IEnumerable<T> blobs, Func<T, long> bytesOf)
     {
         var batch = new List<T>();
