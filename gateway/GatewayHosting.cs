@@ -20,6 +20,7 @@ public static class GatewayHosting
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton(options)
             .AddSingleton<ApiKeys>()
+            .AddSingleton<HostNames>()
             .AddSingleton<AdmissionGate>()
             .AddSingleton<ModelCatalog>()
             .AddSingleton<TurnOpener>()
@@ -37,6 +38,7 @@ public static class GatewayHosting
     {
         var options = app.Services.GetRequiredService<GatewayOptions>();
         app.UseMiddleware<FailureMiddleware>();
+        app.Use(app.Services.GetRequiredService<HostNames>().CheckAsync);
         HealthEndpoints.Map(app);
         var api = app.MapGroup("").AddEndpointFilter(new CallerFilter(app.Services.GetRequiredService<ApiKeys>()));
         ModelEndpoints.Map(api);

@@ -54,6 +54,26 @@ public sealed class GatewayLimitsTests
         Assert.False(gateway.Cluster.Session("shared-name").Exists);
     }
 
+    [Fact]
+    public async Task A_request_under_a_foreign_host_name_is_refused()
+    {
+        await using var gateway = await TestGateway.StartAsync(new GatewayOptions { AllowedHosts = ["127.0.0.1", "localhost", "*.example.org"] });
+
+        using var own = await AsAsync(null);
+        using var allowed = await AsAsync("chat.example.org");
+        using var foreign = await AsAsync("attacker.example.com");
+
+        Assert.Equal([HttpStatusCode.OK, HttpStatusCode.OK], [own.StatusCode, allowed.StatusCode]);
+        Assert.Equal((421, "wrong_host"), await StatusAndCodeAsync(foreign));
+
+        Task<HttpResponseMessage> AsAsync(string? host)
+        {
+            var request = new HttpRequestMessage(HttpMethod.Get, "/v1/models");
+            request.Headers.Host = host;
+            return gateway.Http.SendAsync(request);
+        }
+    }
+
     [Theory]
     [InlineData(FailureCode.InvalidRequest, 400, "invalid_request")]
     [InlineData(FailureCode.SessionBusy, 409, "session_busy")]

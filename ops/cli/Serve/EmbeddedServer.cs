@@ -108,17 +108,14 @@ internal sealed class EmbeddedServer : IAsyncDisposable
             DrainTimeout = DrainTimeout,
             LoadProgress = new LoadBar(progress),
         });
-        builder.AddLoireGateway(new GatewayOptions { ApiKeys = settings.ApiKeys });
-        // A page of another site can make a browser call this machine by a name of its own choosing; it cannot choose these.
-        builder.Services.AddHostFiltering(filter => filter.AllowedHosts = AllowedHosts(settings));
+        builder.AddLoireGateway(new GatewayOptions { ApiKeys = settings.ApiKeys, AllowedHosts = AllowedHosts(settings) });
         var app = builder.Build();
-        app.UseHostFiltering();
         app.MapLoireGateway();
         return app;
     }
 
     private static string[] AllowedHosts(ServeSettings settings) =>
-        settings.IsLocal || settings.AllowedHosts.Count > 0 ? ["localhost", "127.0.0.1", "[::1]", settings.Host, .. settings.AllowedHosts] : ["*"];
+        settings.IsLocal || settings.AllowedHosts.Count > 0 ? ["localhost", "127.0.0.1", "[::1]", settings.Host, .. settings.AllowedHosts] : [];
 
     private static void Listen(KestrelServerOptions kestrel, ServeSettings settings)
     {
