@@ -4,20 +4,24 @@ using System.Text;
 namespace Loire.Actors.Redis;
 
 /// <summary>A Lua script that Redis knows by the digest of its text.</summary>
+/// <remarks>
+/// When Redis is at its memory limit, those that take more are refused, and the others run: a full Redis lets nothing new in, but nobody
+/// loses a lease by it. Scripts say so from Redis 7 on.
+/// </remarks>
 internal sealed class RedisScript
 {
     private static readonly string Prelude = TextOf("prelude");
 
-    private RedisScript(string name)
+    private RedisScript(string name, bool grows = false)
     {
         Name = name;
-        Text = $"{Prelude}\n{TextOf(name)}";
+        Text = $"#!lua flags={(grows ? "" : "allow-oom")}\n{Prelude}\n{TextOf(name)}";
 #pragma warning disable CA5350 // Redis names scripts by SHA-1; nothing is kept secret by it.
         Digest = Convert.ToHexStringLower(SHA1.HashData(Encoding.UTF8.GetBytes(Text)));
 #pragma warning restore CA5350
     }
 
-    public static RedisScript Join { get; } = new("join");
+    public static RedisScript Join { get; } = new("join", grows: true);
 
     public static RedisScript Beat { get; } = new("beat");
 
@@ -27,7 +31,7 @@ internal sealed class RedisScript
 
     public static RedisScript Read { get; } = new("read");
 
-    public static RedisScript Register { get; } = new("register");
+    public static RedisScript Register { get; } = new("register", grows: true);
 
     public static RedisScript Unregister { get; } = new("unregister");
 
