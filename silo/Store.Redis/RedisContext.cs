@@ -9,8 +9,13 @@ internal sealed partial class RedisContext : IAsyncDisposable
     /// <summary>Damaged values kept to be looked at. Beyond, the oldest goes.</summary>
     private const int MostAside = 64;
 
+    /// <summary>An answer that is older than this is of a server whose clock was set back, not one that was overtaken.</summary>
+    private const long ClockStepMicroseconds = 10_000_000;
+
     private static readonly TimeSpan LeastAside = TimeSpan.FromMinutes(10);
 
+    private readonly Lock _counting = new();
+    private long _asOf;
     private long _bytes;
 
     public RedisContext(RedisStoreOptions options, TimeProvider time, ILogger logger)
@@ -66,11 +71,20 @@ internal sealed partial class RedisContext : IAsyncDisposable
     public void Learn(RedisResult counts)
     {
         var values = (long[])counts;
-        Interlocked.Exchange(ref _bytes, values[0]);
-        Counters.Set(StoreCount.Blobs, values[1]);
-        Counters.Set(StoreCount.Checkpoints, values[2]);
-        Counters.Set(StoreCount.Turns, values[3]);
-        Counters.Set(StoreCount.Sessions, values[4]);
+        lock (_counting)
+        {
+            if (values[0] < _asOf && _asOf - values[0] < ClockStepMicroseconds)
+            {
+                return;
+            }
+
+            _asOf = values[0];
+            Interlocked.Exchange(ref _bytes, values[1]);
+            Counters.Set(StoreCount.Blobs, values[2]);
+            Counters.Set(StoreCount.Checkpoints, values[3]);
+            Counters.Set(StoreCount.Turns, values[4]);
+            Counters.Set(StoreCount.Sessions, values[5]);
+        }
     }
 
     public async Task RefreshAsync() => Learn(await RunAsync("count what is stored", RedisScript.Stats));

@@ -26,12 +26,17 @@ local function grow(bytes)
   end
 end
 
--- What a call's answer ends with: bytes, blobs, checkpoints, turns, sessions.
+-- What a call's answer ends with: the server's time in microseconds (answers overtake each other), bytes, blobs, checkpoints, turns, sessions.
 local function counts()
+  local time = redis.call('TIME')
   return {
-    tonumber(redis.call('GET', prefix .. 'bytes') or '0'),
+    time[1] * 1000000 + time[2], tonumber(redis.call('GET', prefix .. 'bytes') or '0'),
     redis.call('ZCARD', prefix .. 'blobs'), redis.call('ZCARD', prefix .. 'checkpoints'),
     redis.call('ZCARD', prefix .. 'turns'), redis.call('ZCARD', prefix .. 'sessions') }
+end
+
+local function typeOf(kind, id)
+  return redis.call('TYPE', key(kind, id)).ok
 end
 
 -- A blob's value: 104 bytes of header; then 16 hex digits that name the write, 8 of a chunk's bytes, 8 of the number of chunks;
@@ -47,11 +52,13 @@ local function content(id, head, length)
   end
   local names, total = {}, 0
   for i = 0, chunks - 1 do
-    local name = key('c', id .. ':' .. string.sub(head, 105, 120) .. ':' .. i)
-    local bytes = redis.call('STRLEN', name)
-    if bytes > 0 then
-      total = total + bytes
-      names[#names + 1] = name
+    local part = id .. ':' .. string.sub(head, 105, 120) .. ':' .. i
+    local type = typeOf('c', part)
+    if type == 'string' then
+      total = total + redis.call('STRLEN', key('c', part))
+    end
+    if type ~= 'none' then
+      names[#names + 1] = key('c', part)
     end
   end
   return total, names
@@ -63,16 +70,17 @@ local function unlink(names)
   end
 end
 
-local function typeOf(kind, id)
-  return redis.call('TYPE', key(kind, id)).ok
-end
-
 -- Bytes that a stored thing is counted with, and the keys that it consists of.
 local function measure(kind, id)
   local name = key(kind, id)
   if kind == 'b' and typeOf(kind, id) == 'string' then
     local length = redis.call('STRLEN', name)
-    local bytes, names = content(id, redis.call('GETRANGE', name, 0, HEAD - 1), length)
+    local head = redis.call('GETRANGE', name, 0, HEAD - 1)
+    local bytes, names = content(id, head, length)
+    if #names > 0 then
+      local said = struct.unpack('<I8', head, 33) -- it was counted whole, whatever is missing now
+      bytes = said <= 2147483647 and said or bytes
+    end
     names[#names + 1] = name
     return bytes + HEAD, names
   end
