@@ -13,9 +13,9 @@ internal static class CodecEmitter
 
     public static Output? Emit(INamedTypeSymbol type)
     {
-        if (type.TypeKind == TypeKind.Enum || type.DerivesFrom("System.Exception"))
+        if (type.TypeKind == TypeKind.Enum)
         {
-            return null; // both have built-in codecs
+            return null; // it has a built-in codec
         }
 
         var problems = ImmutableArray.CreateBuilder<Problem>();
@@ -139,6 +139,9 @@ internal sealed class Member
     // Positional members without an [Id] come after those that have one.
     private const uint PositionalBase = 1u << 16;
 
+    // The message and the cause of an exception.
+    private const uint ExceptionBase = 1u << 28;
+
     private Member(ISymbol symbol, ITypeSymbol type, uint number)
     {
         Symbol = symbol;
@@ -153,6 +156,9 @@ internal sealed class Member
     public string Name => Symbol.Name.Identifier();
 
     public string Number { get; }
+
+    /// <summary>Whether a value can do without it: the message and the cause of an exception.</summary>
+    public bool IsOptional => Symbol.ContainingType.ToDisplayString() == "System.Exception";
 
     /// <summary>Whether an object initialiser can set it.</summary>
     public bool IsSettable => Symbol switch
@@ -177,7 +183,23 @@ internal sealed class Member
             AddLevel(level, depth++ * LevelSize, members, problems);
         }
 
+        if (type.DerivesFrom("System.Exception"))
+        {
+            AddException(levels.First(level => level.ToDisplayString() == "System.Exception"), members);
+        }
+
         return members.ToImmutable();
+    }
+
+    // Message and cause are the base class's own; a constructor gives them back.
+    private static void AddException(INamedTypeSymbol exception, ImmutableArray<Member>.Builder members)
+    {
+        var number = ExceptionBase;
+        foreach (var name in new[] { "Message", "InnerException" })
+        {
+            var property = exception.GetMembers(name).OfType<IPropertySymbol>().Single();
+            members.Add(new Member(property, property.Type, number++));
+        }
     }
 
     private static void AddLevel(INamedTypeSymbol level, uint first, ImmutableArray<Member>.Builder members, ImmutableArray<Problem>.Builder problems)
@@ -240,7 +262,7 @@ internal sealed class Construction
     {
         var constructors = type.InstanceConstructors
             .Where(constructor => constructor.DeclaredAccessibility.IsInternal() && !IsCopy(constructor, type))
-            .OrderBy(constructor => constructor.Parameters.Length);
+            .OrderBy(constructor => type.DerivesFrom("System.Exception") ? -constructor.Parameters.Length : constructor.Parameters.Length);
         foreach (var constructor in constructors)
         {
             if (Match(constructor, members) is not { } arguments)
@@ -248,7 +270,7 @@ internal sealed class Construction
                 continue;
             }
 
-            var rest = members.Where(member => !arguments.Contains(member)).ToImmutableArray();
+            var rest = members.Where(member => !arguments.Contains(member) && !member.IsOptional).ToImmutableArray();
             if (rest.All(member => member.IsSettable))
             {
                 return new Construction(type, arguments, rest);
@@ -275,7 +297,8 @@ internal sealed class Construction
         foreach (var parameter in constructor.Parameters)
         {
             var member = members.FirstOrDefault(candidate =>
-                string.Equals(candidate.Symbol.Name.TrimStart('_'), parameter.Name, StringComparison.OrdinalIgnoreCase)
+                (string.Equals(candidate.Symbol.Name.TrimStart('_'), parameter.Name, StringComparison.OrdinalIgnoreCase)
+                    || (candidate is { IsOptional: true, Name: "InnerException" } && parameter.Name == "inner"))
                 && SymbolEqualityComparer.Default.Equals(candidate.Type, parameter.Type));
             if (member is null)
             {

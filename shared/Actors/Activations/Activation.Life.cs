@@ -221,22 +221,54 @@ internal sealed partial class Activation
         await EndStreamsAsync(timeout.Token);
 
         // 2. What is to travel is packed before the grain's own clean-up.
-        var successor = _isMigrating ? await PackAsync(timeout.Token) : null;
+        var move = _isMigrating ? await PackAsync(timeout.Token) : null;
 
         // 3. The grain's own code, then its state's.
         await CallAsync(nameof(Grain.OnDeactivateAsync), token =>
             GrainInstance is IGrainBase grain ? grain.OnDeactivateAsync(reason, token).WaitAsync(token) : Task.CompletedTask, timeout.Token);
         await CleanUpAsync(timeout.Token);
 
-        // 4. Out of the directory; calls that waited go to the successor.
+        // 4. Out of the directory, or the successor takes the place there; calls that waited go to it, in order.
+        if (move is { } leaving && leaving.To != Runtime.Address && await HandOverAsync(leaving))
+        {
+            Leave(successor: null, new GrainAddress { GrainId = GrainId, SiloAddress = leaving.To });
+            return;
+        }
+
         await CallAsync("directory", _ => Runtime.Locator.UnregisterAsync(this), timeout.Token);
+        Leave(move is { } staying && staying.To == Runtime.Address ? new Activation(Runtime, Class, GrainId, staying.Origin) : null, to: null);
+    }
+
+    private void Leave(Activation? successor, GrainAddress? to)
+    {
         Runtime.Catalog.Replace(this, successor);
         var rest = TakeOver();
         successor?.Begin();
         _deactivated.TrySetResult();
         foreach (var request in rest)
         {
-            Runtime.Forward(request, to: null);
+            Runtime.Forward(request, to);
+        }
+    }
+
+    private async Task<bool> HandOverAsync(Move move)
+    {
+        try
+        {
+            await Runtime.ControlOf(move.To).Accept(new MovingActivation
+            {
+                GrainId = GrainId,
+                ActivationId = ActivationId.Key,
+                From = Runtime.Address,
+                Values = move.Values.Values,
+                Context = move.Origin.Context,
+            });
+            return true;
+        }
+        catch (Exception exception)
+        {
+            Runtime.Log.NotMoved(exception, GrainId, move.To, move.Values.Bytes);
+            return false;
         }
     }
 
@@ -279,7 +311,7 @@ internal sealed partial class Activation
         }
     }
 
-    private async Task<Activation?> PackAsync(CancellationToken cancellationToken)
+    private async Task<Move?> PackAsync(CancellationToken cancellationToken)
     {
         try
         {
@@ -289,12 +321,19 @@ internal sealed partial class Activation
                 participant.OnDehydrate(context);
             }
 
-            return await Runtime.Locator.PlaceSuccessorAsync(this, new ActivationOrigin(_migration, context), cancellationToken);
+            if (context.Bytes > Runtime.Transport.MaxMigrationBytes)
+            {
+                throw new OrleansException(
+                    $"{GrainId} has {context.Bytes:N0} bytes to take along, and {nameof(Transport.TransportOptions)}.{nameof(Transport.TransportOptions.MaxMigrationBytes)} is {Runtime.Transport.MaxMigrationBytes:N0}: take along a reference to the state, not the state, or raise the limit.");
+            }
+
+            var to = await Runtime.Locator.PlaceSuccessorAsync(this, _migration, cancellationToken);
+            return new Move(to, context, new ActivationOrigin(_migration, context));
         }
         catch (Exception exception)
         {
             // It ends all the same, and the next call makes a new one without what was packed.
-            Runtime.Log.DeactivationFailed(exception, GrainId, "migration");
+            Runtime.Log.MigrationFailed(exception, GrainId);
             return null;
         }
     }
@@ -365,4 +404,7 @@ internal sealed partial class Activation
             request.LetGo();
         }
     }
+
+    /// <summary>Where a moving activation goes, and with what.</summary>
+    private sealed record Move(SiloAddress To, MigrationContext Values, ActivationOrigin Origin);
 }

@@ -189,6 +189,15 @@ internal sealed partial class Activation
         }
     }
 
+    /// <summary>The call that has waited longest, for tests.</summary>
+    public Request? FirstWaiting()
+    {
+        lock (_lock)
+        {
+            return _waiting.First;
+        }
+    }
+
     private static bool TakeExpired(RequestList list, long now, List<Request> expired)
     {
         var more = false;

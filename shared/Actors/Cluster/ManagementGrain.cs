@@ -3,7 +3,7 @@ using Orleans.Runtime;
 
 namespace Loire.Actors;
 
-/// <summary>Answers questions about the cluster from what this silo knows.</summary>
+/// <summary>Answers questions about the cluster: of membership as this silo knows it, of activations by asking all silos.</summary>
 [GrainType("sys.management")]
 internal sealed class ManagementGrain(IClusterMembershipService membership, SiloRuntimeAccess access) : Grain, IManagementGrain
 {
@@ -12,31 +12,16 @@ internal sealed class ManagementGrain(IClusterMembershipService membership, Silo
             .Where(member => !onlyActive || member.Status == SiloStatus.Active)
             .ToDictionary(member => member.SiloAddress, member => member.Status));
 
-    public Task<DetailedGrainStatistic[]> GetDetailedGrainStatistics(string[]? types = null, SiloAddress[]? hostsIds = null)
-    {
-        var runtime = access.Runtime;
-        if (hostsIds is not null && !hostsIds.Contains(runtime.Address))
-        {
-            return Task.FromResult<DetailedGrainStatistic[]>([]);
-        }
+    public async Task<DetailedGrainStatistic[]> GetDetailedGrainStatistics(string[]? types = null, SiloAddress[]? hostsIds = null) =>
+        [.. (await Task.WhenAll(Silos(hostsIds).Select(silo => silo.Statistics(types)))).SelectMany(statistics => statistics)];
 
-        return Task.FromResult<DetailedGrainStatistic[]>([.. runtime.Catalog.All
-            .Where(activation => types is null || types.Contains(activation.Class.Name))
-            .Select(activation => new DetailedGrainStatistic
-            {
-                GrainType = activation.Class.Name,
-                SiloAddress = runtime.Address,
-                GrainId = activation.GrainId,
-            })]);
-    }
+    public async Task<int> GetTotalActivationCount() => (await GetDetailedGrainStatistics()).Length;
 
-    public Task<int> GetTotalActivationCount() => Task.FromResult(access.Runtime.Catalog.All.Count());
+    public Task ForceActivationCollection(TimeSpan ageLimit) => Task.WhenAll(Silos(null).Select(silo => silo.Collect(ageLimit)));
 
-    public Task ForceActivationCollection(TimeSpan ageLimit)
-    {
-        access.Runtime.Collect(ageLimit);
-        return Task.CompletedTask;
-    }
+    private IEnumerable<ISiloControl> Silos(SiloAddress[]? hosts) => membership.CurrentSnapshot.Members.Values
+        .Where(member => member.Status is SiloStatus.Active or SiloStatus.ShuttingDown && hosts?.Contains(member.SiloAddress) != false)
+        .Select(member => access.Runtime.ControlOf(member.SiloAddress));
 }
 
 /// <summary>Hands the silo to the runtime's own grains.</summary>

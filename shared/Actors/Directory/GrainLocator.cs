@@ -86,13 +86,7 @@ internal sealed class GrainLocator(SiloRuntime runtime, IGrainDirectory director
     public Task UnregisterAsync(Activation activation) =>
         activation.Class.Placement.IsUsingGrainDirectory ? directory.Unregister(activation.Address) : Task.CompletedTask;
 
-    /// <summary>Makes the activation that one which moves is followed by. It begins when the old one has ended.</summary>
-    public async Task<Activation> PlaceSuccessorAsync(Activation activation, ActivationOrigin origin, CancellationToken cancellationToken)
-    {
-        var target = new PlacementTarget(activation.GrainId, origin.Context ?? [], default, 0);
-        var silo = await placement.PlaceAsync(activation.Class, target).WaitAsync(cancellationToken);
-        return silo == runtime.Address
-            ? new Activation(runtime, activation.Class, activation.GrainId, origin)
-            : throw new SiloUnavailableException($"{activation.GrainId} was to move to {silo}, but {runtime.Address} has no link to it.");
-    }
+    /// <summary>The silo that an activation which moves is to go to.</summary>
+    public Task<SiloAddress> PlaceSuccessorAsync(Activation activation, Dictionary<string, object>? context, CancellationToken cancellationToken) =>
+        placement.PlaceAsync(activation.Class, new PlacementTarget(activation.GrainId, context ?? [], default, 0)).WaitAsync(cancellationToken);
 }

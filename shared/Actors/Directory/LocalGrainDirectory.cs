@@ -4,7 +4,7 @@ using Orleans.Runtime;
 
 namespace Loire.Actors;
 
-/// <summary>The directory of a cluster of one silo, in its memory.</summary>
+/// <summary>The directory of a cluster of one silo, or of one process, in its memory.</summary>
 internal sealed class LocalGrainDirectory : IGrainDirectory
 {
     private readonly ConcurrentDictionary<GrainId, GrainAddress> _entries = new();
@@ -15,6 +15,17 @@ internal sealed class LocalGrainDirectory : IGrainDirectory
     {
         ArgumentNullException.ThrowIfNull(address);
         return Task.FromResult<GrainAddress?>(_entries.GetOrAdd(address.GrainId, address));
+    }
+
+    public Task<GrainAddress?> Register(GrainAddress address, GrainAddress? previousAddress)
+    {
+        ArgumentNullException.ThrowIfNull(address);
+        return previousAddress is not null
+            && _entries.TryGetValue(address.GrainId, out var entry)
+            && entry.Matches(previousAddress)
+            && _entries.TryUpdate(address.GrainId, address, entry)
+            ? Task.FromResult<GrainAddress?>(address)
+            : Register(address);
     }
 
     public Task Unregister(GrainAddress address)

@@ -6,9 +6,19 @@ using Orleans.Runtime;
 namespace Loire.Actors;
 
 /// <summary>What an activation leaves for its successor, as bytes: nothing is shared between the two.</summary>
-internal sealed class MigrationContext(SiloRuntime runtime) : IDehydrationContext, IRehydrationContext
+internal sealed class MigrationContext(SiloRuntime runtime, Dictionary<string, byte[]> values) : IDehydrationContext, IRehydrationContext
 {
-    private readonly Dictionary<string, byte[]> _values = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, byte[]> _values = values;
+
+    public MigrationContext(SiloRuntime runtime)
+        : this(runtime, new Dictionary<string, byte[]>(StringComparer.Ordinal))
+    {
+    }
+
+    public Dictionary<string, byte[]> Values => _values;
+
+    /// <summary>How many bytes travel.</summary>
+    public long Bytes => _values.Values.Sum(value => (long)value.Length);
 
     public IEnumerable<string> Keys => _values.Keys;
 

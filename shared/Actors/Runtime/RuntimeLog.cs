@@ -36,6 +36,12 @@ internal sealed partial class RuntimeLog(ILogger logger)
     [LoggerMessage(LogLevel.Error, "{Participant} failed while the silo stopped")]
     public partial void StopFailed(Exception exception, string participant);
 
+    [LoggerMessage(LogLevel.Error, "{GrainId} could not be packed to move: it ends where it is, and what it had in memory is lost")]
+    public partial void MigrationFailed(Exception exception, GrainId grainId);
+
+    [LoggerMessage(LogLevel.Error, "{GrainId} could not move to {Silo}: it ends where it is, and the {Bytes} bytes that it had packed are lost")]
+    public partial void NotMoved(Exception exception, GrainId grainId, SiloAddress silo, long bytes);
+
     [LoggerMessage(LogLevel.Warning, "No connection to {Peer}: {Reason}")]
     public partial void DialFailed(SiloAddress peer, string reason);
 

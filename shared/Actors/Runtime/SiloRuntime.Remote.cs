@@ -2,6 +2,8 @@ using System.Collections.Concurrent;
 using Loire.Actors.Calls;
 using Loire.Actors.Manifest;
 using Loire.Actors.Transport;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using Orleans.Runtime;
 
 namespace Loire.Actors;
@@ -148,6 +150,11 @@ internal sealed partial class SiloRuntime
             }
         }
 
+        if (!IsClient && snapshot.GetSiloStatus(Address) == SiloStatus.Dead && !Catalog.IsClosed)
+        {
+            await EndDeclaredDeadAsync().ConfigureAwait(false);
+        }
+
         foreach (var silo in died)
         {
             foreach (var (grainId, where) in _locations)
@@ -174,6 +181,17 @@ internal sealed partial class SiloRuntime
                 Log.DirectoryNotCleaned(exception);
             }
         }
+    }
+
+    // Others activate this silo's grains from now on: what it holds ends at once, and the process is asked to stop.
+    private async Task EndDeclaredDeadAsync()
+    {
+        Log.DeclaredDead(Address);
+        Links.Dispose();
+        using var timeout = new CancellationTokenSource(DeactivationTimeout, Time);
+        var ending = Catalog.CloseAsync(timeout.Token);
+        Services.GetService<IHostApplicationLifetime>()?.StopApplication();
+        await ending.ConfigureAwait(false);
     }
 
     private void RouteInbound(Request request)

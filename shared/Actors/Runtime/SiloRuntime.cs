@@ -59,6 +59,8 @@ internal sealed partial class SiloRuntime
         Deadlines = new Deadlines(this);
         Links = new LinkTable(this, transport.Value, cluster.Value.ClusterId);
         Observers = new ObserverRegistry(this);
+        Control = new SiloControl(this);
+        Observers.AddNamed(SiloControl.Name, Control);
         Filters = [.. services.GetServices<IIncomingGrainCallFilter>()];
     }
 
@@ -110,6 +112,12 @@ internal sealed partial class SiloRuntime
     public ObserverRegistry Observers { get; }
 
     public IIncomingGrainCallFilter[] Filters { get; }
+
+    /// <summary>What other silos ask; the registry holds it weakly.</summary>
+    public SiloControl Control { get; }
+
+    public ISiloControl ControlOf(SiloAddress silo) =>
+        (ISiloControl)(object)References.Create(typeof(ISiloControl), ObserverRegistry.NamedAt(silo, SiloControl.Name));
 
     /// <summary>A time span in the units of <see cref="TimeProvider.GetTimestamp"/>.</summary>
     public long TicksOf(TimeSpan span) => (long)(span.TotalSeconds * Time.TimestampFrequency);

@@ -181,19 +181,15 @@ internal sealed class ExceptionCodec<T> : Codec<T>
     public override void Write(WireWriter writer, T value)
     {
         var start = writer.BeginBlock();
-        writer.Text(value.GetType().FullName ?? "");
-        writer.Text(value.Message);
+        Transport.Exceptions.Write(writer, value);
         writer.EndBlock(start);
     }
 
     public override T Read(WireReader reader)
     {
         var end = reader.BeginBlock();
-        var type = reader.Text();
-        var message = reader.Text();
+        var exception = Transport.Exceptions.Read(reader);
         reader.EndBlock(end);
-        return typeof(T).FullName == type && typeof(T).GetConstructor([typeof(string)]) is { } constructor
-            ? (T)constructor.Invoke([message])
-            : new OrleansException($"{type}: {message}") as T ?? throw new OrleansException($"{type}: {message}");
+        return exception as T ?? throw new OrleansException($"{exception.GetType().FullName} came where a {typeof(T).FullName} belongs: {exception.Message}", exception);
     }
 }

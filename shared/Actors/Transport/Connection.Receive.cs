@@ -7,18 +7,24 @@ internal sealed partial class Connection
 {
     private const int BufferBytes = 256 << 10;
 
-    private readonly TargetCache _targets = new();
-    private long _heard;
+    private const int MaxUnanswered = 3;
 
-    /// <summary>Asks a quiet peer whether it is there, and closes the connection when it has not answered for long.</summary>
-    public void KeepAlive(long now)
+    private readonly TargetCache _targets = new();
+    private int _heard;
+    private int _unanswered;
+
+    /// <summary>Called once a period: asks a quiet peer whether it is there, and closes the connection when it has not answered three times.</summary>
+    public void KeepAlive()
     {
-        var quiet = _runtime.Time.GetElapsedTime(Volatile.Read(ref _heard), now);
-        if (quiet >= _options.KeepAlivePeriod * 3)
+        if (Interlocked.Exchange(ref _heard, 0) != 0)
         {
-            Close(new IOException($"Silo {Peer} was silent for {quiet.TotalSeconds:0.0} s."));
+            _unanswered = 0;
         }
-        else if (quiet >= _options.KeepAlivePeriod && IsOpen)
+        else if (++_unanswered > MaxUnanswered)
+        {
+            Close(new IOException($"Silo {Peer} was silent for {MaxUnanswered} periods of {_options.KeepAlivePeriod}."));
+        }
+        else if (IsOpen)
         {
             Send(Frame.Begin(FrameKind.Ping, 0));
         }
@@ -41,7 +47,7 @@ internal sealed partial class Connection
                 }
 
                 end += count;
-                Volatile.Write(ref _heard, _runtime.Time.GetTimestamp());
+                Volatile.Write(ref _heard, 1);
                 start = ReadFrames(buffer, start, end, reader);
                 buffer = MakeRoom(buffer, ref start, ref end);
                 var room = RoomAsync();

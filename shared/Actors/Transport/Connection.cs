@@ -26,7 +26,6 @@ internal sealed partial class Connection
         _options = options;
         _isDialled = isDialled;
         Peer = peer;
-        _heard = runtime.Time.GetTimestamp();
     }
 
     /// <summary>The process at the other end.</summary>

@@ -186,6 +186,11 @@ internal sealed class LinkTable(SiloRuntime runtime, TransportOptions options, s
             }
 
             var peer = await new Handshake(channel, clusterId, options.ClusterSecret, runtime.Address).AcceptAsync(timeout.Token).ConfigureAwait(false);
+            if (runtime.IsDead(peer))
+            {
+                throw new OrleansException($"{peer} was declared dead.");
+            }
+
             Serve(new Connection(runtime, channel, options, peer, isDialled: false));
         }
         catch (Exception exception)
@@ -227,15 +232,14 @@ internal sealed class LinkTable(SiloRuntime runtime, TransportOptions options, s
 
     private void KeepAlive()
     {
-        var now = runtime.Time.GetTimestamp();
         foreach (var link in _links.Values)
         {
-            link.Current?.KeepAlive(now);
+            link.Current?.KeepAlive();
         }
 
         foreach (var connection in _accepted.Keys)
         {
-            connection.KeepAlive(now);
+            connection.KeepAlive();
         }
     }
 }

@@ -27,6 +27,8 @@ internal sealed class TestCluster : IAsyncDisposable
 
     public static async Task<TestCluster> StartAsync(short silos = 2, Action<ISiloBuilder>? configure = null, Action<IServiceCollection>? everywhere = null)
     {
+        // The clock leaps: no connection is quiet for so long.
+        everywhere += services => services.Configure<Transport.TransportOptions>(options => options.KeepAlivePeriod = TimeSpan.FromDays(1));
         var time = new FakeTime();
         var board = new Board();
         var builder = new InProcessTestClusterBuilder(silos);
