@@ -85,7 +85,7 @@ internal sealed class RedisLink : IAsyncDisposable, IDisposable
                 Volatile.Write(ref _lastAnswer, _time.GetTimestamp());
                 return result;
             }
-            catch (OperationCanceledException exception) when (both.IsCancellationRequested)
+            catch (Exception exception) when (exception is TimeoutException || (exception is OperationCanceledException && both.IsCancellationRequested))
             {
                 cancellationToken.ThrowIfCancellationRequested();
                 ObjectDisposedException.ThrowIf(_disposed.IsCancellationRequested, this);
@@ -96,8 +96,9 @@ internal sealed class RedisLink : IAsyncDisposable, IDisposable
             {
                 last = exception;
                 Replace(connection);
+                await Task.Delay(RetryDelay, _time, CancellationToken.None); // a replica that refuses answers at once
             }
-            catch (Exception exception) when (exception is RedisException or TimeoutException)
+            catch (RedisException exception)
             {
                 throw new RedisUnavailableException(what, Address, _time.GetElapsedTime(began), $"refused it: {exception.Message}", exception);
             }
