@@ -6,9 +6,6 @@ public abstract class StoreException(string message, Exception? inner = null) : 
 /// <summary>No room. What was stored before stands; nothing half-written remains.</summary>
 public sealed class StoreFullException(string message, Exception? inner = null) : StoreException(message, inner);
 
-/// <summary>A manifest, turn or session reference is larger than what is read again.</summary>
-public sealed class RecordTooLargeException(string message) : StoreException(message);
-
 /// <summary>Another process has the store open.</summary>
 public sealed class StoreInUseException(string message, Exception? inner = null) : StoreException(message, inner);
 
