@@ -7,6 +7,7 @@ public sealed class TurnMetrics
 {
     private readonly Counter<long> _finished;
     private readonly Counter<long> _failed;
+    private readonly Counter<long> _resumed;
     private readonly Counter<long> _promptTokens;
     private readonly Counter<long> _cachedTokens;
     private readonly Counter<long> _generatedTokens;
@@ -17,6 +18,7 @@ public sealed class TurnMetrics
     {
         _finished = meter.CreateCounter<long>("loire.turn.finished", description: "Turns that ended, by reason.");
         _failed = meter.CreateCounter<long>("loire.turn.failed", description: "Turns that failed, by failure code.");
+        _resumed = meter.CreateCounter<long>("loire.turn.resumed", description: "Turns that went on here after the silo that ran them was lost or they were moved.");
         _promptTokens = meter.CreateCounter<long>("loire.turn.prompt_tokens", description: "Tokens of prompts, restored ones included.");
         _cachedTokens = meter.CreateCounter<long>("loire.turn.cached_tokens", description: "Tokens of prompts whose state was restored, by source.");
         _generatedTokens = meter.CreateCounter<long>("loire.turn.generated_tokens", description: "Tokens generated.");
@@ -40,6 +42,8 @@ public sealed class TurnMetrics
             _perToken.Record(decodeMilliseconds / (generatedTokens - 1));
         }
     }
+
+    public void Resumed() => _resumed.Add(1);
 
     public void Failed(string code) => _failed.Add(1, new KeyValuePair<string, object?>("code", code));
 }

@@ -49,6 +49,10 @@ public sealed record TurnRequest
     /// <summary>True: the turn is meant as the session's first, so that of two such only one becomes it. Without an <see cref="ExpectedHead"/>.</summary>
     /// <remarks>If the session has a head by now, the turn fails with <see cref="FailureCode.HeadMoved"/>: read the history and go on from there.</remarks>
     [Id(14)] public bool ExpectNew { get; init; }
+
+    /// <summary>Tokens of this turn that the caller was given already, before it lost the silo that ran it: the turn goes on after them.</summary>
+    /// <remarks>They are taken as given, not sampled again. <see cref="MaxTokens"/> counts them.</remarks>
+    [Id(15)] public ImmutableArray<int> Delivered { get; init; } = [];
 }
 
 /// <summary>When the last event of a turn is sent.</summary>
@@ -116,4 +120,7 @@ public sealed record ReplicaTurn
 
     /// <summary>False: the checkpoint at the end only saves later work, so failing to store it does not fail the turn.</summary>
     [Id(9)] public bool MustCheckpoint { get; init; } = true;
+
+    /// <summary>How many of <see cref="Tokens"/>, at their end, this turn has generated before: they are replayed, not sampled.</summary>
+    [Id(10)] public int Generated { get; init; }
 }

@@ -51,6 +51,9 @@ public sealed record SequenceRequest
     /// <summary>Every token of the prompt, those included whose state is restored.</summary>
     public required int[] Tokens { get; init; }
 
+    /// <summary>How many of <see cref="Tokens"/>, at their end, the sequence has generated before: penalties and stop texts count them as such.</summary>
+    public int Generated { get; init; }
+
     public required Sampling.SamplingSettings Sampling { get; init; }
 
     /// <summary>Most tokens to generate; at least 1. The context's end may come first.</summary>

@@ -97,7 +97,7 @@ internal sealed class ReplicaEngine : IReplicaEngine
     {
         try
         {
-            var stops = request.StopTexts.Count == 0 ? null : new StopTextDetector(request.StopTexts, _longestToken);
+            var stops = request.StopTexts.Count == 0 ? null : Replayed(new StopTextDetector(request.StopTexts, _longestToken), request);
             return new Sequence(_loop, request, Shape.VocabularySize, Shape.ContextTokens, _options.ReadAheadTokens, stops, LeaveQueue);
         }
         catch
@@ -105,6 +105,17 @@ internal sealed class ReplicaEngine : IReplicaEngine
             LeaveQueue();
             throw;
         }
+    }
+
+    /// <summary>A stop text may begin in what was generated before.</summary>
+    private StopTextDetector Replayed(StopTextDetector stops, SequenceRequest request)
+    {
+        foreach (var token in request.Tokens.AsSpan(request.Tokens.Length - request.Generated))
+        {
+            stops.Push(_tokenizer!.BytesOf(token)); // stop texts need a tokenizer
+        }
+
+        return stops;
     }
 
     private void LeaveQueue() => Interlocked.Decrement(ref _waiting);
@@ -150,6 +161,7 @@ internal sealed class ReplicaEngine : IReplicaEngine
         }
 
         ArgumentOutOfRangeException.ThrowIfLessThan(request.MaxNewTokens, 1, nameof(request));
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)request.Generated, (uint)request.Tokens.Length, nameof(request));
         if (request.StopTexts.Count > 0 && (_tokenizer is null || request.StopTexts.Any(stop => stop.Length == 0)))
         {
             throw new ArgumentException(_tokenizer is null ? "Stop texts need a tokenizer." : "A stop text is empty.", nameof(request));

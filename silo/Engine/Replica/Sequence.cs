@@ -46,7 +46,12 @@ internal sealed class Sequence : ISequence
         Request = request;
         Stops = stops;
         Sampler = new Sampler(vocabularySize, request.Sampling);
-        Sampler.ObservePrompt(request.Tokens);
+        Sampler.ObservePrompt(request.Tokens.AsSpan(0, request.Tokens.Length - request.Generated));
+        foreach (var token in request.Tokens.AsSpan(request.Tokens.Length - request.Generated))
+        {
+            Sampler.Observe(token);
+        }
+
         MaxTokens = (int)Math.Min((long)request.Tokens.Length + request.MaxNewTokens, contextTokens);
         _tokens = new int[MaxTokens];
         request.Tokens.CopyTo(_tokens, 0);

@@ -40,7 +40,7 @@ internal sealed partial class CheckpointReader(ICheckpointStore store, LoireMetr
             restored.Pages = [.. manifest.Blobs.Where(blob => blob.Kind == BlobKind.KeyValuePage)];
             metrics.Checkpoints.Restored(time.GetElapsedTime(start).TotalMilliseconds);
         }
-        catch (StoreUnavailableException passing)
+        catch (StoreException passing) when (passing is StoreUnavailableException or StoreSlowException)
         {
             // Nothing is known to be wrong with the state: the next turn may well read it.
             metrics.Checkpoints.Refused();
@@ -64,7 +64,7 @@ internal sealed partial class CheckpointReader(ICheckpointStore store, LoireMetr
     {
         DamagedBlobException { Reference: var blob, Damage: var damage } =>
             $"The stored state of {tokens} tokens was damaged ({blob.Kind} of layer {blob.Layer}, page {blob.Page}: {damage}), and is computed anew.",
-        StoreUnavailableException => $"The stored state of {tokens} tokens could not be read now, and is computed anew.",
+        StoreUnavailableException or StoreSlowException => $"The stored state of {tokens} tokens could not be read now, and is computed anew.",
         CheckpointRefusedException refused => $"The stored state of {tokens} tokens was refused ({refused.Field}), and is computed anew.",
         _ => $"The stored state of {tokens} tokens could not be used, and is computed anew.",
     };

@@ -56,7 +56,7 @@ internal sealed class ReplicaTurns
         {
             yield return TurnEvent.Of(new TurnFinish
             {
-                Reason = FinishReason.Cancelled, PromptTokens = turn.Tokens.Length, CachedTokens = 0, GeneratedTokens = 0,
+                Reason = FinishReason.Cancelled, PromptTokens = turn.Tokens.Length - turn.Generated, CachedTokens = 0, GeneratedTokens = 0,
             });
             yield break;
         }
@@ -104,6 +104,7 @@ internal sealed class ReplicaTurns
         var sequence = _engine.Start(new SequenceRequest
         {
             Tokens = [.. turn.Tokens],
+            Generated = turn.Generated,
             Sampling = turn.Sampling.ToSettings(),
             MaxNewTokens = turn.MaxTokens,
             EndTokens = turn.StopAtEnd ? _model.EndTokens : [],
@@ -114,7 +115,7 @@ internal sealed class ReplicaTurns
         var run = new TurnRun(
             this, turn, prefix, sequence, choice,
             new TurnCheckpoints(sequence, prefix, _writer, Metrics, _options.CheckpointEveryTokens, Logger),
-            new TurnText(_model.Tokenizer, turn.Stop));
+            TurnText.After(_model.Tokenizer, turn.Stop, turn.Tokens.AsSpan()[^turn.Generated..], out _));
         _runs.Add(run);
         return run;
     }

@@ -35,6 +35,8 @@ internal sealed partial class TurnRun : IAsyncDisposable
 
     public ReplicaTurn Turn => _turn;
 
+    private int PromptTokens => _turn.Tokens.Length - _turn.Generated;
+
     /// <summary>Tokens passed on so far.</summary>
     private int Generated => _prefix.TokenCount - _turn.Tokens.Length;
 
@@ -61,7 +63,7 @@ internal sealed partial class TurnRun : IAsyncDisposable
         }
 
         var start = await _sequence.Started;
-        _cachedTokens = start.CachedTokens;
+        _cachedTokens = Math.Min(start.CachedTokens, PromptTokens);
         _checkpoints.Begin(start.CachedTokens, _choice.PagesAfter(start));
         if (start.FromDevice && _choice.Resident is { } taken)
         {
@@ -69,8 +71,8 @@ internal sealed partial class TurnRun : IAsyncDisposable
         }
 
         var source = start.FromDevice ? StateSource.Device : start.CachedTokens > 0 ? StateSource.Store : StateSource.Prefill;
-        _owner.Metrics.Turns.Started(_turn.Tokens.Length, start.CachedTokens, source.ToString());
-        return new TurnStart(_turn.Tokens.Length, start.CachedTokens, source, start.Warning ?? _choice.Warning);
+        _owner.Metrics.Turns.Started(PromptTokens, _cachedTokens, source.ToString());
+        return new TurnStart(PromptTokens, _cachedTokens, source, start.Warning ?? _choice.Warning);
     }
 
     /// <summary>Waits for tokens. False: the sequence has ended. An empty chunk list means that nothing is to be passed on yet.</summary>
@@ -269,7 +271,7 @@ internal sealed partial class TurnRun : IAsyncDisposable
         return new TurnFinish
         {
             Reason = reason,
-            PromptTokens = _turn.Tokens.Length,
+            PromptTokens = PromptTokens,
             CachedTokens = _cachedTokens,
             GeneratedTokens = Generated,
             FirstTokenMilliseconds = firstToken,

@@ -1,3 +1,4 @@
+using System.Text;
 using Loire.Text;
 
 namespace Loire.Silo.Replicas;
@@ -7,6 +8,24 @@ internal sealed class TurnText(Tokenizer tokenizer, IReadOnlyList<string> stops)
 {
     private readonly TextStream _stream = new(tokenizer);
     private readonly StopMatcher _stops = new(stops);
+
+    /// <summary>Where the text stands after tokens that were passed on before.</summary>
+    /// <param name="tokenizer">The model's.</param>
+    /// <param name="stops">Stop strings.</param>
+    /// <param name="tokens">Of the turn, from its first.</param>
+    /// <param name="passed">Their text: what somebody who was given these tokens has seen.</param>
+    public static TurnText After(Tokenizer tokenizer, IReadOnlyList<string> stops, ReadOnlySpan<int> tokens, out string passed)
+    {
+        var text = new TurnText(tokenizer, stops);
+        var seen = new StringBuilder();
+        foreach (var token in tokens)
+        {
+            seen.Append(text.Push(token));
+        }
+
+        passed = seen.ToString();
+        return text;
+    }
 
     /// <summary>A stop string is complete: no more text comes.</summary>
     public bool IsStopped { get; private set; }

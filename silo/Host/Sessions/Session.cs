@@ -42,9 +42,29 @@ internal sealed partial class Session(
 
     public async IAsyncEnumerable<TurnEvent> RunAsync(TurnRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        await foreach (var item in Open(request).ReadAsync(cancellationToken))
+        var stream = Open(request);
+        var delivered = new DeliveredTokens(catalog.Require(request.Model).Tokenizer, request);
+        var before = stream.Request.Delivered;
+        await foreach (var item in stream.ReadAsync(cancellationToken))
         {
-            yield return item;
+            // A stream that was joined may begin before or after what this reader has.
+            if (item.Chunk is not { Tokens.Length: > 0 } chunk)
+            {
+                yield return item;
+                if (item.Kind == TurnEventKind.Started && delivered.Between(stream.Request) is { } missing)
+                {
+                    yield return TurnEvent.Of(missing);
+                }
+
+                continue;
+            }
+
+            if (delivered.RestOf(chunk, before) is { } rest)
+            {
+                yield return ReferenceEquals(rest, chunk) ? item : TurnEvent.Of(rest);
+            }
+
+            before = before.Length < delivered.Count ? [.. before, .. chunk.Tokens] : before;
         }
     }
 

@@ -20,6 +20,7 @@ internal sealed partial class SessionTurn(Session session, TurnRequest request) 
     private TurnDraft? _draft;
     private Queue<TurnEvent>? _replay;
     private IAsyncEnumerator<TurnEvent>? _generated;
+    private TurnFinish? _ended;
     private IReplicaGrain? _replica;
     private bool _opened;
     private bool _cancelled;
@@ -34,7 +35,7 @@ internal sealed partial class SessionTurn(Session session, TurnRequest request) 
                 await BeginAsync();
             }
 
-            var next = _replay is { } replay ? replay.Dequeue() : await GenerateAsync();
+            var next = _replay is { Count: > 0 } replay ? replay.Dequeue() : _ended is { } ended ? TurnEvent.Of(await EndAsync(ended)) : await GenerateAsync();
             if (next.Kind == TurnEventKind.Finished)
             {
                 await CloseAsync();
@@ -91,7 +92,7 @@ internal sealed partial class SessionTurn(Session session, TurnRequest request) 
         var lineage = request.KeepSession || request.ExpectedHead is not null ? await session.LoadAsync() : null;
         if (request.KeepSession && lineage?.Find(request.TurnId) is { } committed)
         {
-            _replay = committed.Answers(request, lineage) ? TurnReplay.Of(committed) : throw TurnIdentity.IsTaken(request.TurnId);
+            _replay = committed.Answers(request, lineage) ? TurnReplay.Of(committed, new DeliveredTokens(model.Tokenizer, request)) : throw TurnIdentity.IsTaken(request.TurnId);
             return;
         }
 
@@ -111,8 +112,43 @@ internal sealed partial class SessionTurn(Session session, TurnRequest request) 
         }
 
         _draft = draft;
+        if (!TakeDelivered(model, draft))
+        {
+            return;
+        }
+
         _replica = session.ReplicaOf(model.Id);
         _generated = _replica.GenerateAsync(Ask(draft), _abort.Token).GetAsyncEnumerator(_abort.Token);
+    }
+
+    /// <summary>Takes over what the caller has already. False: that is all of the turn, and only its commit is missing.</summary>
+    private bool TakeDelivered(ServedModel model, TurnDraft draft)
+    {
+        if (request.Delivered.IsEmpty)
+        {
+            return true;
+        }
+
+        var delivered = new DeliveredTokens(model.Tokenizer, request);
+        _answer.Append(new TokenChunk(request.Delivered, delivered.Text, []));
+        session.Metrics.Turns.Resumed();
+        LogResumed(session.Logger, request.TurnId, session.Key, delivered.Count);
+        if (delivered.EndOf(model.EndTokens, out var rest) is not { } reason)
+        {
+            return true;
+        }
+
+        var restored = draft.Prompt.Length; // nothing is computed
+        _replay = new Queue<TurnEvent>([TurnEvent.Of(new TurnStart(restored, restored, StateSource.Store))]);
+        if (rest.Length > 0)
+        {
+            var chunk = new TokenChunk([], rest, []);
+            _answer.Append(chunk);
+            _replay.Enqueue(TurnEvent.Of(chunk));
+        }
+
+        _ended = new TurnFinish { Reason = reason, PromptTokens = restored, CachedTokens = restored, GeneratedTokens = delivered.Count };
+        return false;
     }
 
     private ReplicaTurn Ask(TurnDraft draft) => new()
@@ -120,10 +156,11 @@ internal sealed partial class SessionTurn(Session session, TurnRequest request) 
         TurnId = request.TurnId,
         Owner = session.Key.Owner,
         Session = session.Key.Id,
-        Tokens = draft.Prompt,
+        Tokens = [.. draft.Prompt, .. request.Delivered],
+        Generated = request.Delivered.Length,
         Checkpoint = draft.Checkpoint?.ToString(),
         Sampling = request.Sampling,
-        MaxTokens = request.MaxTokens,
+        MaxTokens = request.MaxTokens - request.Delivered.Length,
         Stop = request.Stop,
         StopAtEnd = request.StopAtEnd,
         MustCheckpoint = request.KeepSession,
@@ -239,6 +276,9 @@ internal sealed partial class SessionTurn(Session session, TurnRequest request) 
             $"The replica was lost in turn '{request.TurnId}' of session '{session.Key.Id}': {fault.Message} Retry with the same turn id.",
             retryAfter: TimeSpan.FromSeconds(1), inner: fault),
     };
+
+    [LoggerMessage(LogLevel.Information, "Turn {Turn} of session {Session} goes on after {Tokens} tokens")]
+    private static partial void LogResumed(ILogger logger, string turn, SessionKey session, int tokens);
 
     [LoggerMessage(LogLevel.Warning, "Turn {Turn} of session {Session} failed ({Code})")]
     private static partial void LogFailed(ILogger logger, string turn, SessionKey session, FailureCode code, Exception fault);

@@ -7,13 +7,15 @@ namespace Loire.Silo.Sessions;
 internal static class TurnReplay
 {
     /// <remarks>Nothing is computed, so every prompt token counts as restored. Times are unknown, and 0; chunks are one.</remarks>
-    public static Queue<TurnEvent> Of(TurnRecord turn)
+    /// <param name="turn">Committed.</param>
+    /// <param name="delivered">What the caller has of it.</param>
+    public static Queue<TurnEvent> Of(TurnRecord turn, DeliveredTokens delivered)
     {
         var prompt = turn.KeepTokens + turn.PromptTokens;
         return new Queue<TurnEvent>(
         [
             TurnEvent.Of(new TurnStart(prompt, prompt, StateSource.Store)),
-            TurnEvent.Of(new TokenChunk([.. turn.NewTokens.Skip(turn.PromptTokens)], turn.Messages[^1].Content, [])),
+            TurnEvent.Of(delivered.RestOf([.. turn.NewTokens.Skip(turn.PromptTokens)], turn.Messages[^1].Content)),
             TurnEvent.Of(new TurnFinish
             {
                 Reason = TurnDraft.ReasonOf(turn.FinishReason),
