@@ -11,12 +11,16 @@ namespace Loire.Store;
 /// </remarks>
 internal sealed class RecordFormat<T>(string name, JsonTypeInfo<T> json, Func<T, string?> fault) where T : class
 {
+    /// <summary>Far above the largest record (a turn of a million tokens), far below what would hurt to read.</summary>
+    public const int MaxBytes = 64 << 20;
+
     private const int MaxHeadBytes = 128;
+    private const int MaxBodyBytes = MaxBytes - MaxHeadBytes;
 
     /// <exception cref="RecordTooLargeException">It could not be read again.</exception>
-    public byte[] Head(ReadOnlySpan<byte> body) => body.Length <= MaxBytes - MaxHeadBytes
+    public byte[] Head(ReadOnlySpan<byte> body) => body.Length <= MaxBodyBytes
         ? Encoding.ASCII.GetBytes($"loire.{name} 1 {Checksum.Of(body)} {body.Length}\n")
-        : throw new RecordTooLargeException($"A {name} of {body.Length} bytes is not stored: at most {MaxBytes - MaxHeadBytes} are. Send less text in one turn.");
+        : throw new RecordTooLargeException($"A {name} of {body.Length} bytes is not stored: at most {MaxBodyBytes} are. Send less text in one turn.");
 
     /// <summary>The record that these bytes are, and its body.</summary>
     /// <param name="bytes">Head and body.</param>

@@ -1,4 +1,5 @@
 using Loire.Contracts;
+using Loire.Silo.Models;
 using Loire.Silo.Replicas;
 using Loire.Store;
 using Microsoft.Extensions.Logging;
