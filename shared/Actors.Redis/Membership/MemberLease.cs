@@ -23,6 +23,7 @@ internal sealed class MemberLease : IClusterLease, IDisposable
     private readonly ITimer _fence;
     private readonly Lock _lock = new();
     private long _askedAt;
+    private long _heldUntil = long.MinValue; // read without the lock; changed under it
     private State _state;
 
     public MemberLease(IOptions<RedisLeaseOptions> options, ILocalSiloDetails local, TimeProvider time, ILoggerFactory loggers)
@@ -48,28 +49,7 @@ internal sealed class MemberLease : IClusterLease, IDisposable
 
     public CancellationToken Lost => _lost.Token;
 
-    public bool IsHeld
-    {
-        get
-        {
-            lock (_lock)
-            {
-                if (_state != State.Held)
-                {
-                    return false;
-                }
-
-                var age = _time.GetElapsedTime(_askedAt);
-                if (age < _heldFor)
-                {
-                    return true;
-                }
-
-                Lose($"it was asked for {age.TotalMilliseconds:0} ms ago and not renewed, and is trusted for {_heldFor.TotalMilliseconds:0} ms");
-                return false;
-            }
-        }
-    }
+    public bool IsHeld => _time.GetTimestamp() < Volatile.Read(ref _heldUntil) || HasNotPassed();
 
     /// <param name="epoch">The member's epoch.</param>
     /// <param name="askedAt">When it asked to join, by the monotonic clock.</param>
@@ -78,9 +58,8 @@ internal sealed class MemberLease : IClusterLease, IDisposable
         lock (_lock)
         {
             Epoch = epoch;
-            _askedAt = askedAt;
             _state = State.Held;
-            _fence.Change(_heldFor, Timeout.InfiniteTimeSpan);
+            HoldFrom(askedAt);
         }
 
         _ = IsHeld; // joining may have taken too long
@@ -97,9 +76,7 @@ internal sealed class MemberLease : IClusterLease, IDisposable
             }
 
             var gap = _time.GetElapsedTime(_askedAt, askedAt);
-            _askedAt = askedAt;
-            var rest = _heldFor - _time.GetElapsedTime(askedAt);
-            _fence.Change(rest > TimeSpan.Zero ? rest : TimeSpan.Zero, Timeout.InfiniteTimeSpan);
+            HoldFrom(askedAt);
             return gap;
         }
     }
@@ -114,6 +91,7 @@ internal sealed class MemberLease : IClusterLease, IDisposable
             }
 
             _state = State.Lost;
+            _heldUntil = long.MinValue;
             LostReason = reason;
         }
 
@@ -127,8 +105,37 @@ internal sealed class MemberLease : IClusterLease, IDisposable
         lock (_lock)
         {
             _state = _state == State.Lost ? State.Lost : State.Left;
+            _heldUntil = long.MinValue;
         }
     }
 
     public void Dispose() => _fence.Dispose();
+
+    private void HoldFrom(long askedAt)
+    {
+        _askedAt = askedAt;
+        Volatile.Write(ref _heldUntil, askedAt + (long)(_heldFor.TotalSeconds * _time.TimestampFrequency));
+        var rest = _heldFor - _time.GetElapsedTime(askedAt);
+        _fence.Change(rest > TimeSpan.Zero ? rest : TimeSpan.Zero, Timeout.InfiniteTimeSpan);
+    }
+
+    /// <summary>Looks again under the lock, where it cannot be renewed meanwhile; when its time has passed, it is lost from here on.</summary>
+    private bool HasNotPassed()
+    {
+        lock (_lock)
+        {
+            if (_state != State.Held)
+            {
+                return false;
+            }
+
+            if (_time.GetTimestamp() < _heldUntil)
+            {
+                return true;
+            }
+
+            Lose($"it was asked for {_time.GetElapsedTime(_askedAt).TotalMilliseconds:0} ms ago and not renewed, and is trusted for {_heldFor.TotalMilliseconds:0} ms");
+            return false;
+        }
+    }
 }

@@ -18,6 +18,8 @@ internal sealed class MembershipView(MembershipTable table, TimeProvider time, I
     private readonly Lock _lock = new();
     private volatile Seen _seen = new(new(ImmutableDictionary<SiloAddress, ClusterMember>.Empty, new(0)), ImmutableDictionary<SiloAddress, Details>.Empty);
     private TaskCompletionSource _changed = NewChange();
+    private long _revision = 1;
+    private SiloAddress? _ended;
 
     public ClusterMembershipSnapshot CurrentSnapshot => _seen.Snapshot;
 
@@ -26,6 +28,17 @@ internal sealed class MembershipView(MembershipTable table, TimeProvider time, I
     public SiloMetadata GetSiloMetadata(SiloAddress siloAddress) => _seen.Details.GetValueOrDefault(siloAddress)?.Metadata ?? SiloMetadata.Empty;
 
     public SiloAddress? GetGateway(SiloAddress silo) => _seen.Details.GetValueOrDefault(silo)?.Gateway;
+
+    /// <summary>This silo's own membership is over, whatever Redis says, and whether it can be reached or not: from here on all see it as dead here.</summary>
+    public void End(SiloAddress self)
+    {
+        lock (_lock)
+        {
+            _ended = self;
+        }
+
+        Show(_seen, isNews: true);
+    }
 
     /// <summary>Says that a version exists; it is read soon.</summary>
     public void Announce(long version)
@@ -112,17 +125,18 @@ internal sealed class MembershipView(MembershipTable table, TimeProvider time, I
         }
     }
 
-    private void Show(Seen seen)
+    private void Show(Seen seen, bool isNews = false)
     {
         TaskCompletionSource changed;
         lock (_lock)
         {
-            if (seen.Snapshot.Version <= CurrentSnapshot.Version)
+            if (seen.Snapshot.Version <= CurrentSnapshot.Version && !isNews)
             {
                 return; // two reads overtook each other
             }
 
-            _seen = seen;
+            _seen = WithoutEnded(seen);
+            _revision++;
             changed = _changed;
             _changed = NewChange();
         }
@@ -130,22 +144,28 @@ internal sealed class MembershipView(MembershipTable table, TimeProvider time, I
         changed.SetResult();
     }
 
+    private Seen WithoutEnded(Seen seen) => _ended is not null && seen.Snapshot.Members.TryGetValue(_ended, out var self)
+        ? seen with { Snapshot = new(seen.Snapshot.Members.SetItem(_ended, self with { Status = SiloStatus.Dead }), seen.Snapshot.Version) }
+        : seen;
+
     private async IAsyncEnumerable<ClusterMembershipSnapshot> UpdatesAsync([EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
-        var last = MembershipVersion.MinValue;
+        var last = 0L;
         while (true)
         {
             ClusterMembershipSnapshot snapshot;
+            long revision;
             Task changed;
             lock (_lock)
             {
                 snapshot = CurrentSnapshot;
+                revision = _revision;
                 changed = _changed.Task;
             }
 
-            if (snapshot.Version > last)
+            if (revision > last)
             {
-                last = snapshot.Version;
+                last = revision;
                 yield return snapshot;
             }
 

@@ -132,6 +132,7 @@ internal sealed class RedisMember(
 
     private void OnLost()
     {
+        view.End(local.SiloAddress); // the silo ends its grains when it sees itself dead
         if (options.Value.StopHostWhenLost)
         {
             services.GetService<IHostApplicationLifetime>()?.StopApplication();
