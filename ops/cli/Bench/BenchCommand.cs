@@ -5,9 +5,16 @@ using Loire.Engine.Models;
 namespace Loire.Cli.Bench;
 
 /// <summary><c>loire bench</c>: speed on this machine.</summary>
-internal static class BenchCommand
+internal static partial class BenchCommand
 {
-    public static Command Create() => new("bench", "Measures speed on this machine.") { Cpu() };
+    public static Command Create()
+    {
+        var bench = new Command("bench", "Measures speed on this machine.") { Cpu() };
+        AddActors(bench);
+        return bench;
+    }
+
+    static partial void AddActors(Command bench);
 
     private static Command Cpu()
     {
