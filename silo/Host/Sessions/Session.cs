@@ -42,8 +42,8 @@ internal sealed partial class Session(
 
     public async IAsyncEnumerable<TurnEvent> RunAsync(TurnRequest request, [EnumeratorCancellation] CancellationToken cancellationToken)
     {
-        var stream = Open(request);
         var delivered = new DeliveredTokens(catalog.Require(request.Model).Tokenizer, request);
+        var stream = Open(request);
         var before = stream.Request.Delivered;
         await foreach (var item in stream.ReadAsync(cancellationToken))
         {

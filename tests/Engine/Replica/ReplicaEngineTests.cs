@@ -317,6 +317,33 @@ public sealed class ReplicaEngineTests
         await AssertIdleAsync(engine);
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(7)]
+    [InlineData(39)]
+    public async Task ASequenceThatGoesOnAfterItsOwnTokens_SamplesWhatItWouldHaveSampled(int cut)
+    {
+        await using var engine = Engine(slots: 2, pages: 16);
+        var whole = Request(Prompt(3, 70), 40) with
+        {
+            Sampling = new SamplingSettings { Temperature = 0.9f, PresencePenalty = 0.7f, FrequencyPenalty = 0.3f, RepetitionPenalty = 1.2f, Seed = 99 },
+        };
+        var expected = await EndAsync(engine, whole);
+
+        var rest = await EndAsync(engine, whole with { Tokens = [.. whole.Tokens, .. expected[..cut]], Generated = cut, MaxNewTokens = 40 - cut });
+
+        Assert.Equal(expected[cut..], rest);
+        await AssertIdleAsync(engine);
+    }
+
+    private static async Task<int[]> EndAsync(ReplicaEngine engine, SequenceRequest request)
+    {
+        var sequence = engine.Start(request);
+        var generated = await ReadAsync(sequence);
+        await sequence.ReleaseAsync(null);
+        return generated;
+    }
+
     private static ReplicaEngine Engine(int slots, int pages) => new(new HashingBackend(slots, pages), contextLength: 4096, Options, tokenizer: null);
 
     private static int[] Prompt(int seed, int length)
