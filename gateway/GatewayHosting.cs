@@ -23,6 +23,8 @@ public static class GatewayHosting
             .AddSingleton<HostNames>()
             .AddSingleton<AdmissionGate>()
             .AddSingleton<ModelCatalog>()
+            .AddSingleton<Failover>()
+            .AddSingleton<GatewayMetrics>()
             .AddSingleton<TurnOpener>()
             .AddSingleton<TurnResponder>()
             .AddSingleton<SessionEndpoints>()

@@ -32,6 +32,10 @@ public sealed class GatewayOptions : IValidatableObject
     [Range(1, 100)]
     public int HeadMovedAttempts { get; init; } = 4;
 
+    /// <summary>How long a turn that has begun may stand still while the cluster recovers, before its client is told that it failed.</summary>
+    [Range(typeof(TimeSpan), "00:00:00", "01:00:00")]
+    public TimeSpan FailoverTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
     /// <summary>How old the list of models may be before it is asked for again.</summary>
     [Range(typeof(TimeSpan), "00:00:00", "01:00:00")]
     public TimeSpan ModelListAge { get; init; } = TimeSpan.FromSeconds(2);

@@ -1,4 +1,5 @@
 using Loire.Contracts;
+using Orleans.Runtime;
 
 namespace Loire.Gateway;
 
@@ -21,6 +22,8 @@ internal readonly record struct HttpFailure(int Status, string Type, string Code
     {
         ClusterException failure => Of(failure),
         RefusedException refused => new(refused.Status, refused.Status == 401 ? "authentication_error" : Invalid, refused.Code, refused.Message, refused.Field),
+        OrleansMessageRejectionException or EnumerationAbortedException or TimeoutException =>
+            new(503, Server, "cluster_unavailable", "The silo that was asked is lost or does not answer. Retry in a moment.", RetryAfter: Soon),
         BadHttpRequestException bad => new(bad.StatusCode, Invalid, "bad_request", bad.Message),
         _ => new(500, Server, "internal", "The request failed inside the server. The log of the gateway has the cause."),
     };
@@ -34,6 +37,7 @@ internal readonly record struct HttpFailure(int Status, string Type, string Code
         FailureCode.HeadMoved => new(409, Invalid, "head_moved", failure.Message, failure.Field, failure.RetryAfter ?? Soon),
         FailureCode.StaleEpoch => new(409, Invalid, "stale_epoch", failure.Message, failure.Field, failure.RetryAfter ?? Soon),
         FailureCode.AlreadyExists => new(409, Invalid, "already_exists", failure.Message, failure.Field),
+        FailureCode.SessionMoved => new(503, Server, "session_moved", failure.Message, failure.Field, failure.RetryAfter ?? Soon),
         FailureCode.NoCapacity => new(503, Server, "no_capacity", failure.Message, failure.Field, failure.RetryAfter ?? Soon),
         FailureCode.ReplicaLost => new(503, Server, "replica_lost", failure.Message, failure.Field, failure.RetryAfter ?? Soon),
         FailureCode.StoreUnavailable => new(IsDiskFull(failure) ? 507 : 503, Server, "store_unavailable", failure.Message, failure.Field, failure.RetryAfter),

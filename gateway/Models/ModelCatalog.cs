@@ -6,7 +6,7 @@ using Orleans;
 namespace Loire.Gateway;
 
 /// <summary>The models of the cluster, asked for at most every <see cref="GatewayOptions.ModelListAge"/>, and their tokenizers, loaded once a digest.</summary>
-internal sealed partial class ModelCatalog(IGrainFactory grains, GatewayOptions options, TimeProvider time, ILogger<ModelCatalog> logger)
+internal sealed partial class ModelCatalog(IGrainFactory grains, GatewayOptions options, Failover failover, TimeProvider time, ILogger<ModelCatalog> logger)
 {
     private readonly ConcurrentDictionary<string, Lazy<Task<ServedModel>>> _loaded = new(StringComparer.Ordinal);
     private Listing? _listing;
@@ -42,7 +42,7 @@ internal sealed partial class ModelCatalog(IGrainFactory grains, GatewayOptions 
     /// <summary>Concurrent callers may all ask; the last answer stands.</summary>
     private async Task<IReadOnlyList<ModelView>> RefreshAsync()
     {
-        var models = await grains.GetGrain<IClusterGrain>(IClusterGrain.Key).GetModelsAsync();
+        var models = await failover.ReadAsync(() => grains.GetGrain<IClusterGrain>(IClusterGrain.Key).GetModelsAsync(), CancellationToken.None);
         _listing = new Listing(models, time.GetTimestamp());
         foreach (var digest in _loaded.Keys.Where(digest => models.All(model => model.Digest != digest)))
         {

@@ -14,7 +14,7 @@ namespace Loire.Gateway;
 /// 3. The turn is sent to the session's grain, and its first event awaited: what is refused is refused with an HTTP status.
 /// 4. If the session has moved on meanwhile, all of it is done again, a bounded number of times.
 /// </remarks>
-internal sealed class TurnOpener(IGrainFactory grains, ModelCatalog catalog, GatewayOptions options)
+internal sealed class TurnOpener(IGrainFactory grains, ModelCatalog catalog, Failover failover, GatewayOptions options)
 {
     private const int RandomIdBytes = 12;
 
@@ -32,14 +32,14 @@ internal sealed class TurnOpener(IGrainFactory grains, ModelCatalog catalog, Gat
 
         for (var attempt = 1; ; attempt++)
         {
-            var history = fields.SessionId is null ? null : await HistoryAsync(grain, fields);
+            var history = fields.SessionId is null ? null : await HistoryAsync(grain, fields, cancellationToken);
             var model = await catalog.GetAsync(fields.Model ?? history?.Model);
             var request = Request(model, fields, prompt, history, turnId, seed) with
             {
                 KeepSession = session is not null,
                 ExpectNew = fields.SessionId is not null && history is null,
             };
-            var events = grain.RunTurnAsync(request, cancellationToken).GetAsyncEnumerator(cancellationToken);
+            var events = new TurnFeed(grain, request, failover, cancellationToken);
             try
             {
                 var start = await events.MoveNextAsync() && events.Current is { Kind: TurnEventKind.Started, Start: { } first } ? first
@@ -59,9 +59,9 @@ internal sealed class TurnOpener(IGrainFactory grains, ModelCatalog catalog, Gat
     }
 
     /// <summary>Null for a session without a committed turn: the next one is its first. A retry of a turn is built on what that turn was built on.</summary>
-    private static async Task<SessionHistory?> HistoryAsync(ISessionGrain grain, TurnFields fields)
+    private async Task<SessionHistory?> HistoryAsync(ISessionGrain grain, TurnFields fields, CancellationToken cancellationToken)
     {
-        var history = await grain.GetHistoryAsync(fields.TurnId);
+        var history = await failover.ReadAsync(() => grain.GetHistoryAsync(fields.TurnId), cancellationToken);
         if (history is not null && fields.Model is not null && fields.Model != history.Model)
         {
             throw new ClusterException(FailureCode.InvalidRequest, $"model is '{BodyObject.Shorten(fields.Model)}', but session '{fields.SessionId}' was begun with '{history.Model}': leave model out, or begin another session.", "model");

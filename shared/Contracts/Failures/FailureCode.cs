@@ -39,4 +39,7 @@ public enum FailureCode
 
     /// <summary>Another activation has extended the session: this one's epoch is stale.</summary>
     StaleEpoch = 11,
+
+    /// <summary>The session goes on another silo. Call it again: the call finds it there.</summary>
+    SessionMoved = 12,
 }

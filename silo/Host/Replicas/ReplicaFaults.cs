@@ -22,5 +22,6 @@ internal static class ReplicaFaults
         fault is DamagedRecordException
             ? $"Session '{session}' cannot be read. {fault.Message} Put the file back from a backup, or delete the session; a damaged session reference can be moved away instead, and the session begins anew."
             : $"Session '{session}' could not be stored; its last committed turn stands. {fault.Message}",
+        retryAfter: fault is StoreUnavailableException or StoreSlowException ? TimeSpan.FromSeconds(1) : null,
         inner: fault);
 }

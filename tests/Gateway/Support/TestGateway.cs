@@ -36,7 +36,7 @@ internal sealed class TestGateway : IAsyncDisposable
         builder.Logging.ClearProviders();
         builder.WebHost.UseKestrel().UseUrls("http://127.0.0.1:0");
         builder.Services.AddSingleton<IGrainFactory>(cluster);
-        builder.AddLoireGateway(options ?? new GatewayOptions { ModelListAge = TimeSpan.Zero });
+        builder.AddLoireGateway(options ?? new GatewayOptions { ModelListAge = TimeSpan.Zero, FailoverTimeout = TimeSpan.Zero });
         var app = builder.Build();
         app.MapLoireGateway();
         await app.StartAsync();
