@@ -3,7 +3,7 @@ using Orleans.Runtime;
 namespace Loire.Actors.Redis.Tests;
 
 [Collection(SharedRedis.Name)]
-public sealed class DirectoryTests(RedisProcess redis)
+public sealed class DirectoryTests(RedisProcess redis, Xunit.Abstractions.ITestOutputHelper output)
 {
     private readonly string _cluster = $"d-{Guid.NewGuid():N}";
 
@@ -102,5 +102,25 @@ public sealed class DirectoryTests(RedisProcess redis)
         {
             await silo.DisposeAsync();
         }
+    }
+
+    [RedisFact]
+    public async Task Registrations_are_one_round_trip_each_and_many_are_under_way_at_once()
+    {
+        await using var silo = await TestMember.JoinAsync(redis.Address, _cluster, leases => leases.CommandTimeout = TimeSpan.FromSeconds(10));
+        await silo.Directory.Register(Grains.Address(silo.Address, "warm"));
+        var clock = System.Diagnostics.Stopwatch.StartNew();
+        for (var i = 0; i < 500; i++)
+        {
+            await silo.Directory.Register(Grains.Address(silo.Address, $"one{i}"));
+        }
+
+        var one = clock.Elapsed / 500;
+        clock.Restart();
+        await Task.WhenAll(Enumerable.Range(0, 5_000).Select(i => silo.Directory.Register(Grains.Address(silo.Address, $"many{i}"))));
+        output.WriteLine($"one at a time {one.TotalMicroseconds:0} µs; 5,000 at once: {5_000 / clock.Elapsed.TotalSeconds:0} a second");
+
+        using var connection = await redis.ConnectAsync();
+        Assert.Equal(5_501, await connection.GetDatabase().HashLengthAsync(silo.Keys.Directory));
     }
 }

@@ -149,6 +149,38 @@ public sealed class OutageTests(ITestOutputHelper output) : IDisposable
         Assert.NotNull(await first.Directory.Register(Grains.Address(first.Address, "new")));
     }
 
+    [RedisFact]
+    public async Task When_Redis_has_lost_its_data_silos_stop_and_clients_see_those_that_join_anew()
+    {
+        await using var first = await TestMember.JoinAsync(_redis.Address, "c", TestMember.Fast);
+        await using var client = await TestMember.ConnectClientAsync(_redis.Address, "c", TestMember.Fast);
+        using var connection = await _redis.ConnectAsync();
+        await connection.GetDatabase().ExecuteAsync("FLUSHALL");
+
+        await WhenLost.Of(first);
+        Assert.Contains("no row", first.Lease.LostReason, StringComparison.Ordinal);
+        await using var next = await TestMember.JoinAsync(_redis.Address, "c", TestMember.Fast);
+
+        await client.SeesAsync(next.Address, SiloStatus.Active);
+        Assert.True(next.Lease.Epoch > first.Lease.Epoch, "Epochs grow also over a loss of data.");
+    }
+
+    [RedisFact]
+    public async Task Pool_threads_that_block_do_not_cost_the_lease()
+    {
+        await using var silo = await TestMember.JoinAsync(_redis.Address, "c", TestMember.Fast);
+        using var release = new ManualResetEventSlim();
+        var blocked = Enumerable.Range(0, 16).Select(_ => Task.Run(release.Wait)).ToArray();
+        await using var other = await TestMember.JoinAsync(_redis.Address, "c", TestMember.Fast);
+        await other.VanishAsync();
+
+        await silo.SeesAsync(other.Address, SiloStatus.Dead); // a lease's time has passed
+        release.Set();
+        await Task.WhenAll(blocked);
+
+        Assert.True(silo.Lease.IsHeld, silo.Log.ToString());
+    }
+
     public void Dispose() => _redis.Dispose();
 
     /// <summary>When Redis itself answers, seen by a socket of its own.</summary>

@@ -13,6 +13,8 @@ namespace Loire.Actors.Redis;
 /// </remarks>
 internal sealed class RedisLink : IAsyncDisposable, IDisposable
 {
+    private const int MostUnderWay = 4_096;
+
     private static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(25);
     private static readonly TimeSpan ConnectTimeout = TimeSpan.FromMilliseconds(500);
 
@@ -21,6 +23,7 @@ internal sealed class RedisLink : IAsyncDisposable, IDisposable
     private readonly TimeProvider _time;
     private readonly ClusterLog _log;
     private readonly SocketManager _sockets = new("Loire.Actors.Redis");
+    private readonly SemaphoreSlim _room = new(MostUnderWay);
     private readonly CancellationTokenSource _disposed = new();
     private readonly Lock _lock = new();
     private readonly List<(RedisChannel Channel, Action<RedisValue> Handler)> _subscriptions = [];
@@ -74,34 +77,36 @@ internal sealed class RedisLink : IAsyncDisposable, IDisposable
         var began = _time.GetTimestamp();
         using var timeout = new CancellationTokenSource(_commandTimeout, _time);
         using var both = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken, _disposed.Token);
-        Exception? last = null;
-        IConnectionMultiplexer? connection = null;
-        while (true)
+        var attempt = new Attempt();
+        try
         {
+            await _room.WaitAsync(both.Token);
             try
             {
-                connection = await Ready().Task.WaitAsync(both.Token);
-                var result = await ExecuteAsync(connection, script, keys, values).WaitAsync(both.Token);
-                Volatile.Write(ref _lastAnswer, _time.GetTimestamp());
-                return result;
+                attempt.Found = "gave no answer in time";
+                return await EvalAsync(attempt, script, keys, values, both.Token);
             }
-            catch (Exception exception) when (exception is TimeoutException || (exception is OperationCanceledException && both.IsCancellationRequested))
+            finally
             {
-                cancellationToken.ThrowIfCancellationRequested();
-                ObjectDisposedException.ThrowIf(_disposed.IsCancellationRequested, this);
-                ReplaceIfSilent(connection);
-                throw new RedisUnavailableException(what, Address, _time.GetElapsedTime(began), last is null ? "gave no answer in time" : $"is not reached: {last.Message}", last ?? exception);
+                _room.Release();
             }
-            catch (Exception exception) when (exception is RedisConnectionException or ObjectDisposedException || IsPassing(exception))
-            {
-                last = exception;
-                Replace(connection);
-                await Task.Delay(RetryDelay, _time, CancellationToken.None); // a replica that refuses answers at once
-            }
-            catch (RedisException exception)
-            {
-                throw new RedisUnavailableException(what, Address, _time.GetElapsedTime(began), $"refused it: {exception.Message}", exception);
-            }
+        }
+        catch (Exception exception) when (exception is TimeoutException || (exception is OperationCanceledException && both.IsCancellationRequested))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            ObjectDisposedException.ThrowIf(_disposed.IsCancellationRequested, this);
+            ReplaceIfSilent(attempt.Connection);
+            throw Unavailable(attempt.Found, attempt.Reason ?? exception);
+        }
+        catch (RedisException exception)
+        {
+            throw Unavailable($"refused it: {exception.Message}", exception);
+        }
+
+        RedisUnavailableException Unavailable(string found, Exception reason)
+        {
+            ClusterMetrics.Failures.Add(1);
+            return new(what, Address, _time.GetElapsedTime(began), found, reason);
         }
     }
 
@@ -126,6 +131,28 @@ internal sealed class RedisLink : IAsyncDisposable, IDisposable
 
     /// <summary>For containers that dispose synchronously: ends, but does not wait.</summary>
     public void Dispose() => _ = DisposeAsync().AsTask();
+
+    /// <summary>Tries until it is answered, refused or cancelled.</summary>
+    private async Task<RedisResult> EvalAsync(Attempt attempt, RedisScript script, RedisKey[] keys, RedisValue[] values, CancellationToken cancellationToken)
+    {
+        while (true)
+        {
+            try
+            {
+                attempt.Connection = await Ready().Task.WaitAsync(cancellationToken);
+                var result = await ExecuteAsync(attempt.Connection, script, keys, values).WaitAsync(cancellationToken);
+                Volatile.Write(ref _lastAnswer, _time.GetTimestamp());
+                return result;
+            }
+            catch (Exception exception) when (exception is RedisConnectionException or ObjectDisposedException || IsPassing(exception))
+            {
+                attempt.Found = $"is not reached: {exception.Message}";
+                attempt.Reason = exception;
+                Replace(attempt.Connection);
+                await Task.Delay(RetryDelay, _time, cancellationToken); // a replica that refuses answers at once
+            }
+        }
+    }
 
     private static async Task<RedisResult> ExecuteAsync(IConnectionMultiplexer connection, RedisScript script, RedisKey[] keys, RedisValue[] values)
     {
@@ -211,6 +238,7 @@ internal sealed class RedisLink : IAsyncDisposable, IDisposable
             {
                 var connection = await OpenAsync();
                 Adopt(connection, ready);
+                ClusterMetrics.Connections.Add(1);
                 _log.Connected(Address, _time.GetElapsedTime(began).TotalMilliseconds);
                 break;
             }
@@ -287,5 +315,15 @@ internal sealed class RedisLink : IAsyncDisposable, IDisposable
         {
             Replace(connection); // it broke before anybody listened
         }
+    }
+
+    /// <summary>How far one operation has come, for the message of its failure.</summary>
+    private sealed class Attempt
+    {
+        public IConnectionMultiplexer? Connection { get; set; }
+
+        public string Found { get; set; } = $"has {MostUnderWay} operations under way already";
+
+        public Exception? Reason { get; set; }
     }
 }

@@ -11,6 +11,9 @@ namespace Loire.Actors.Redis;
 /// <summary>The services of clustering on Redis.</summary>
 internal static class RedisClusteringServices
 {
+    /// <summary>A connection of its own, so that no number of registrations holds a renewal up.</summary>
+    private const string DirectoryLink = "directory";
+
     /// <summary>What a silo needs. It takes the place of a client in the same process.</summary>
     public static void AddMember(IServiceCollection services)
     {
@@ -34,6 +37,7 @@ internal static class RedisClusteringServices
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton<ClusterKeys>();
         services.TryAddSingleton<RedisLink>();
+        services.TryAddKeyedSingleton<RedisLink>(DirectoryLink);
         services.TryAddSingleton<MembershipTable>();
         services.TryAddSingleton<MembershipView>();
         services.TryAddSingleton(NewWatch);
@@ -55,7 +59,7 @@ internal static class RedisClusteringServices
         provider.GetService<MemberLease>() is null ? null : provider.GetRequiredService<ILocalSiloDetails>().SiloAddress);
 
     private static RedisGrainDirectory NewDirectory(IServiceProvider provider) => new(
-        provider.GetRequiredService<RedisLink>(),
+        provider.GetRequiredKeyedService<RedisLink>(DirectoryLink),
         provider.GetRequiredService<ClusterKeys>(),
         provider.GetRequiredService<ClusterWatch>(),
         provider.GetRequiredService<MembershipView>(),

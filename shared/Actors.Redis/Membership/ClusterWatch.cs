@@ -171,6 +171,7 @@ internal sealed class ClusterWatch(
         {
             var beat = await table.BeatAsync(renewing ? self : null, _options.Lease, _witness, _stopping.Token);
             _failing = false;
+            ClusterMetrics.BeatDuration.Record(time.GetElapsedTime(askedAt).TotalMilliseconds);
             if (renewing)
             {
                 Apply(beat, askedAt);
@@ -205,6 +206,7 @@ internal sealed class ClusterWatch(
         var gap = lease.Extend(askedAt);
         if (gap > _options.RenewInterval * 2)
         {
+            ClusterMetrics.RenewalsLate.Add(1);
             _log.RenewalLate(gap.TotalMilliseconds, _options.RenewInterval.TotalMilliseconds);
         }
     }
@@ -213,6 +215,7 @@ internal sealed class ClusterWatch(
     {
         foreach (var (silo, late) in beat.Deaths)
         {
+            ClusterMetrics.Deaths.Add(1);
             _log.DeclaredDead(silo, _witness, late);
         }
 

@@ -95,6 +95,7 @@ internal sealed class MemberLease : IClusterLease, IDisposable
             LostReason = reason;
         }
 
+        ClusterMetrics.LeasesLost.Add(1);
         _log.LeaseLost(_local.SiloAddress, Epoch, reason);
         _ = _lost.CancelAsync(); // not under whoever asked
     }

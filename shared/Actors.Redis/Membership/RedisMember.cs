@@ -25,6 +25,8 @@ internal sealed class RedisMember(
     ILoggerFactory loggers,
     IServiceProvider services) : ISiloAnnouncer
 {
+    private const int PoolThreads = 32;
+
     private static readonly TimeSpan JoinRetryDelay = TimeSpan.FromMilliseconds(100);
 
     private readonly ClusterLog _log = new(loggers.CreateLogger<RedisMember>());
@@ -41,8 +43,16 @@ internal sealed class RedisMember(
         _ => throw new ArgumentOutOfRangeException(nameof(status), status, "A silo announces that it joins, is active, shuts down, stops or is dead."),
     };
 
+    /// <summary>On two cores the pool begins with two threads and grows by two a second: a few blocked ones would hold renewals up for longer than a lease.</summary>
+    private static void WidenPool()
+    {
+        ThreadPool.GetMinThreads(out var workers, out var completions);
+        ThreadPool.SetMinThreads(Math.Max(workers, PoolThreads), Math.Max(completions, PoolThreads));
+    }
+
     private async Task JoinAsync(CancellationToken cancellationToken)
     {
+        WidenPool();
         await watch.StartAsync(cancellationToken);
         lease.Lost.UnsafeRegister(static member => ((RedisMember)member!).OnLost(), this);
         var row = new MemberRow

@@ -18,7 +18,7 @@ for _, silo in ipairs(redis.call('ZRANGE', KEYS[3], 0, -1)) do
 end
 
 since()
-row.epoch = redis.call('HINCRBY', KEYS[1], 'epoch', 1)
+row.epoch = next_of('epoch')
 redis.call('HSET', KEYS[2], ARGV[3], cjson.encode(row))
 redis.call('ZADD', KEYS[3], now + tonumber(ARGV[5]), ARGV[3])
 prune()

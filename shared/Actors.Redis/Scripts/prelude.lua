@@ -37,8 +37,16 @@ local function is_alive(silo)
   return row and now < since() + row.lease
 end
 
+-- Counts on from the time when there is no count: also after Redis has lost its data, what is counted grows.
+local function next_of(counter)
+  if redis.call('HEXISTS', KEYS[1], counter) == 0 then
+    redis.call('HSET', KEYS[1], counter, now)
+  end
+  return redis.call('HINCRBY', KEYS[1], counter, 1)
+end
+
 local function changed()
-  local version = redis.call('HINCRBY', KEYS[1], 'version', 1)
+  local version = next_of('version')
   redis.call('PUBLISH', ARGV[1], version)
   return version
 end
