@@ -93,5 +93,13 @@ internal sealed class SiloHost(
         using var timeout = new CancellationTokenSource(runtime.DeactivationTimeout, runtime.Time);
         using var both = CancellationTokenSource.CreateLinkedTokenSource(timeout.Token, cancellationToken);
         await runtime.Catalog.CloseAsync(both.Token);
+        try
+        {
+            await runtime.Links.DrainAsync(both.Token);
+        }
+        catch (OperationCanceledException)
+        {
+            // Who still waits learns from membership that this silo is gone.
+        }
     }
 }

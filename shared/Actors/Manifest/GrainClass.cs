@@ -75,7 +75,13 @@ internal sealed class GrainClass
             return GrainType.Create(named.GrainType);
         }
 
-        var name = type.Name.ToLowerInvariant();
+        return GrainTypeOf(type.Name);
+    }
+
+    /// <summary>The grain type of a class with this name.</summary>
+    public static GrainType GrainTypeOf(string className)
+    {
+        var name = className.ToLowerInvariant();
         const string suffix = "grain";
         return GrainType.Create(name.Length > suffix.Length && name.EndsWith(suffix, StringComparison.Ordinal) ? name[..^suffix.Length] : name);
     }

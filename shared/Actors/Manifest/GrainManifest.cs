@@ -93,7 +93,10 @@ internal sealed class GrainInterface(Type type, Func<ReferenceBinding, GrainRefe
 
     public GrainReference CreateReference(ReferenceBinding binding) => createReference(binding);
 
-    /// <summary>The grain type that a key of this interface belongs to.</summary>
+    // A client has the interfaces and not the classes: IOrderGrain is taken to be implemented by OrderGrain.
+    private string? NameOfClass() => type.Name is ['I', var second, ..] && char.IsUpper(second) ? type.Name[1..] : null;
+
+    /// <summary>The grain type that a key of this interface belongs to. Without a class in this process: the one that a class with the interface's name, without the I, would have.</summary>
     /// <exception cref="ArgumentException">No class implements it, or several do and the prefix does not single one out.</exception>
     public GrainType GrainTypeFor(string? prefix)
     {
@@ -107,6 +110,7 @@ internal sealed class GrainInterface(Type type, Func<ReferenceBinding, GrainRefe
         return classes switch
         {
             [var one] => one.GrainType,
+            [] when prefix is null && NameOfClass() is { } name => GrainClass.GrainTypeOf(name),
             [] => throw new ArgumentException($"No grain class of this process implements {type.FullName}{(prefix is null ? "" : $" and begins with '{prefix}'")}."),
             _ => throw new ArgumentException(
                 $"{type.FullName} is implemented by {string.Join(" and ", classes.Select(candidate => candidate.Name))}: say which with grainClassNamePrefix."),

@@ -11,6 +11,7 @@ internal sealed class ObserverRegistry(SiloRuntime runtime)
     private static readonly GrainType Type = GrainType.Create("sys.observer");
 
     private readonly ConcurrentDictionary<GrainId, Activation> _observers = new();
+    private readonly ConcurrentDictionary<GrainId, Activation> _named = new();
     private readonly ConditionalWeakTable<IGrainObserver, Entry> _entries = [];
 
     public int Count => _observers.Count;
@@ -24,7 +25,7 @@ internal sealed class ObserverRegistry(SiloRuntime runtime)
     public void AddNamed(string name, IGrainObserver observer)
     {
         var grainId = NamedAt(runtime.Address, name);
-        _observers[grainId] = new Activation(runtime, grainId, observer);
+        _named[grainId] = new Activation(runtime, grainId, observer);
     }
 
     /// <summary>The process that has an observer; null for a grain.</summary>
@@ -34,7 +35,7 @@ internal sealed class ObserverRegistry(SiloRuntime runtime)
             ? silo
             : null;
 
-    public Activation? Find(GrainId grainId) => _observers.GetValueOrDefault(grainId);
+    public Activation? Find(GrainId grainId) => _observers.GetValueOrDefault(grainId) ?? _named.GetValueOrDefault(grainId);
 
     /// <summary>Registers an object, or finds the reference it has.</summary>
     public GrainId Add(IGrainObserver observer)

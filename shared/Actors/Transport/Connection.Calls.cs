@@ -9,7 +9,9 @@ internal sealed partial class Connection
     private readonly Dictionary<uint, Request> _calls = [];
     private readonly Dictionary<uint, Request> _answering = [];
     private readonly RequestList _waiting = new();
+    private TaskCompletionSource? _idle;
     private uint _lastCall;
+    private int _unansweredCalls;
 
     /// <summary>Sends a call, or keeps it until there is room. False when the connection has closed.</summary>
     public bool TrySend(Request request)
@@ -52,12 +54,36 @@ internal sealed partial class Connection
         }
     }
 
-    /// <summary>A call that came in is answered.</summary>
+    /// <summary>A call that came in is answered; when the answer is queued, see <see cref="Answered"/>.</summary>
     public void Forget(uint call)
     {
         lock (_lock)
         {
             _answering.Remove(call);
+        }
+    }
+
+    /// <summary>The answer of a call that came in is on its way.</summary>
+    public void Answered()
+    {
+        lock (_lock)
+        {
+            _unansweredCalls--;
+            SignalIdle();
+        }
+    }
+
+    /// <summary>Completes when all calls that came in are answered, and the answers are written.</summary>
+    public Task IdleAsync()
+    {
+        lock (_lock)
+        {
+            if (IsIdle || _closed is not null)
+            {
+                return Task.CompletedTask;
+            }
+
+            return (_idle ??= new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously)).Task;
         }
     }
 
@@ -104,6 +130,17 @@ internal sealed partial class Connection
             {
                 return _calls.Count + _waiting.Count;
             }
+        }
+    }
+
+    private bool IsIdle => _unansweredCalls == 0 && !_isSending;
+
+    private void SignalIdle()
+    {
+        if (_idle is not null && IsIdle)
+        {
+            _idle.TrySetResult();
+            _idle = null;
         }
     }
 
@@ -255,6 +292,14 @@ internal sealed partial class Connection
         var context = (flags & CallFlags.Context) != 0 ? CallHead.ReadContext(reader) : null;
         var chain = (flags & CallFlags.Chain) != 0 ? reader.Block() : null;
         var caller = new RemoteCaller(this, call, flags, chain);
+        if ((flags & CallFlags.OneWay) == 0)
+        {
+            lock (_lock)
+            {
+                _unansweredCalls++;
+            }
+        }
+
         Request request;
         try
         {

@@ -99,6 +99,7 @@ internal sealed partial class Connection
             else
             {
                 _isSending = false;
+                SignalIdle();
             }
 
             if (_drained is not null && _queuedBytes <= _options.SendQueueBytes / 2)

@@ -55,6 +55,7 @@ internal sealed partial class Connection
             sent = [.. _calls.Values];
             _calls.Clear();
             _answering.Clear();
+            _idle?.TrySetResult();
             while (_waiting.First is { } request)
             {
                 _waiting.Remove(request);

@@ -118,6 +118,9 @@ internal sealed class LinkTable(SiloRuntime runtime, TransportOptions options, s
         }
     }
 
+    /// <summary>Waits until all calls of others are answered, or sent back to where they go on.</summary>
+    public Task DrainAsync(CancellationToken cancellationToken) => Task.WhenAll(_accepted.Keys.Select(connection => connection.IdleAsync())).WaitAsync(cancellationToken);
+
     /// <summary>Closes all.</summary>
     public void Dispose()
     {

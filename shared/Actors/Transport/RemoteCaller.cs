@@ -34,7 +34,10 @@ internal sealed class RemoteCaller(Connection connection, uint call, CallFlags f
         catch (OrleansException tooLarge)
         {
             Fail(tooLarge);
+            return;
         }
+
+        connection.Answered();
     }
 
     public void Fail(Exception exception)
@@ -57,6 +60,7 @@ internal sealed class RemoteCaller(Connection connection, uint call, CallFlags f
         }
 
         connection.Send(failure);
+        connection.Answered();
     }
 
     /// <summary>Says that the grain is not here, and where it is or is to be, if that is known.</summary>
@@ -67,6 +71,7 @@ internal sealed class RemoteCaller(Connection connection, uint call, CallFlags f
         rejection.Byte(placed ? (byte)1 : (byte)0);
         rejection.Text(to?.ToParsableString() ?? "");
         connection.Send(rejection);
+        connection.Answered();
     }
 }
 
