@@ -1,5 +1,6 @@
 using System.Net;
 using System.Net.Sockets;
+using System.Text;
 using StackExchange.Redis;
 
 namespace Loire.Store.Redis;
@@ -57,7 +58,7 @@ internal sealed class RedisConnector
         }
     }
 
-    /// <summary>The library takes its whole time for a server that is down. One refused connection says it at once.</summary>
+    /// <summary>The library takes its whole time for a server that is down, or loads its data yet. One question over a bare connection says it at once.</summary>
     private async Task ProbeAsync(CancellationToken cancellationToken)
     {
         Exception? last = null;
@@ -66,16 +67,33 @@ internal sealed class RedisConnector
             using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
             try
             {
-                await socket.ConnectAsync(endpoint, cancellationToken).AsTask().WaitAsync(_options.ConnectTimeout, cancellationToken);
+                await AskWhetherReadyAsync(socket, endpoint, cancellationToken).WaitAsync(_options.ConnectTimeout, cancellationToken);
                 return;
             }
-            catch (Exception failure) when (failure is SocketException or TimeoutException)
+            catch (Exception failure) when (failure is SocketException or TimeoutException or IOException)
             {
                 last = failure;
             }
         }
 
         throw last ?? new InvalidOperationException("The connection string names no server.");
+    }
+
+    private async Task AskWhetherReadyAsync(Socket socket, EndPoint endpoint, CancellationToken cancellationToken)
+    {
+        await socket.ConnectAsync(endpoint, cancellationToken);
+        if (_configuration.Ssl)
+        {
+            return;
+        }
+
+        await socket.SendAsync("PING\r\n"u8.ToArray(), cancellationToken);
+        var bytes = new byte[64];
+        var answer = Encoding.ASCII.GetString(bytes, 0, await socket.ReceiveAsync(bytes, cancellationToken));
+        if (answer.Length == 0 || answer.StartsWith("-LOADING", StringComparison.Ordinal))
+        {
+            throw new IOException(answer.Length == 0 ? "The server closed the connection." : answer.Trim());
+        }
     }
 
     private static async Task PrepareAsync(IDatabase database)

@@ -54,11 +54,17 @@ internal sealed partial class RedisContext : IAsyncDisposable
     /// <summary>Runs a script over the connection for small things, and counts a refusal.</summary>
     public Task<RedisResult> RunAsync(string tried, RedisScript script, params RedisValue[] values) => RunAsync(Control, tried, script, values);
 
-    public async Task<RedisResult> RunAsync(RedisLink link, string tried, RedisScript script, params RedisValue[] values)
+    public Task<RedisResult> RunAsync(RedisLink link, string tried, RedisScript script, params RedisValue[] values)
+    {
+        RedisKey[] keys = [Keys.Prefix];
+        return AskAsync(link, tried, database => database.ScriptEvaluateAsync(script.Hash, keys, values));
+    }
+
+    public async Task<T> AskAsync<T>(RedisLink link, string tried, Func<IDatabase, Task<T>> ask)
     {
         try
         {
-            return await link.RunAsync(tried, script, Keys.Prefix, values);
+            return await link.AskAsync(tried, ask);
         }
         catch (StoreFullException)
         {
@@ -108,6 +114,12 @@ internal sealed partial class RedisContext : IAsyncDisposable
             LogDamaged(Logger, $"{Keys.Prefix}{kind}:{id}", found, $"{Keys.Prefix}q:{name}");
         }
     }
+
+    /// <param name="address">Its address.</param>
+    /// <param name="head">Its first bytes as they were seen; null for a value of another type.</param>
+    /// <param name="fault">What is wrong with it.</param>
+    public Task PutBlobAsideAsync(Digest address, byte[]? head, BlobFault fault) =>
+        PutAsideAsync("b", RedisKeys.Blobs, address, head is null ? "" : BlobValue.FingerprintOf(head), fault.Found);
 
     public async ValueTask DisposeAsync()
     {

@@ -38,15 +38,6 @@ internal sealed partial class RedisLink : IAsyncDisposable
 
     public bool IsConnected => _up.Task.IsCompletedSuccessfully;
 
-    /// <summary>Runs one script.</summary>
-    /// <param name="tried">What it is for, after "could not".</param>
-    /// <param name="script">The script.</param>
-    /// <param name="prefix">First part of the keys.</param>
-    /// <param name="values">Its arguments.</param>
-    /// <exception cref="StoreException">Full, slow or unavailable.</exception>
-    public Task<RedisResult> RunAsync(string tried, RedisScript script, string prefix, params RedisValue[] values) =>
-        AskAsync(tried, database => database.ScriptEvaluateAsync(script.Hash, [prefix], values));
-
     /// <summary>Asks one thing, again on another connection if need be, within <see cref="RedisStoreOptions.OperationTimeout"/>.</summary>
     public async Task<T> AskAsync<T>(string tried, Func<IDatabase, Task<T>> ask)
     {

@@ -21,6 +21,7 @@ internal sealed class RedisScript
 
     public static RedisScript Stats { get; } = new("stats");
     public static RedisScript BlobLook { get; } = new("blob-look");
+    public static RedisScript BlobConfirm { get; } = new("blob-confirm");
     public static RedisScript BlobPut { get; } = new("blob-put");
     public static RedisScript Aside { get; } = new("aside");
     public static RedisScript CheckpointPut { get; } = new("checkpoint-put");

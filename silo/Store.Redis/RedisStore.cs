@@ -5,14 +5,15 @@ namespace Loire.Store.Redis;
 
 /// <summary>The store in Redis: any number of silos on one.</summary>
 /// <remarks>
-/// The parts: <see cref="RedisBlobs"/>, <see cref="RedisCheckpoints"/>, <see cref="RedisTurns"/>, <see cref="RedisSessions"/>,
+/// The parts: <see cref="RedisBlobWriter"/>, <see cref="RedisBlobReader"/>, <see cref="RedisCheckpoints"/>, <see cref="RedisTurns"/>, <see cref="RedisSessions"/>,
 /// <see cref="RedisSweep"/>; what they share is <see cref="RedisContext"/>. Keys, scripts and the life of a blob are in README.md.
 /// Every call ends within a bounded time: done, or with a <see cref="StoreException"/> that says whether Redis is full, slow or gone.
 /// </remarks>
 public sealed class RedisStore : ICheckpointStore
 {
     private readonly RedisContext _context;
-    private readonly RedisBlobs _blobs;
+    private readonly RedisBlobWriter _writer;
+    private readonly RedisBlobReader _reader;
     private readonly RedisCheckpoints _checkpoints;
     private readonly RedisTurns _turns;
     private readonly RedisSessions _sessions;
@@ -26,7 +27,9 @@ public sealed class RedisStore : ICheckpointStore
         Validator.ValidateObject(options, new ValidationContext(options), validateAllProperties: true);
         _context = new RedisContext(options, time, logger);
         var replicas = new ReplicaWait(_context);
-        _blobs = new RedisBlobs(_context, new InFlightBytes(options.InFlightBytes));
+        var room = new BlobRoom(_context);
+        _writer = new RedisBlobWriter(_context, room);
+        _reader = new RedisBlobReader(_context, room);
         _checkpoints = new RedisCheckpoints(_context);
         _turns = new RedisTurns(_context, replicas);
         _sessions = new RedisSessions(_context, replicas);
@@ -75,13 +78,13 @@ public sealed class RedisStore : ICheckpointStore
         IReadOnlyList<BlobContent> blobs, CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        return await _blobs.PutAsync(blobs, cancellationToken);
+        return await _writer.PutAsync(blobs, cancellationToken);
     }
 
     public async ValueTask ReadBlobsAsync(IReadOnlyList<BlobDestination> blobs, CancellationToken cancellationToken = default)
     {
         cancellationToken.ThrowIfCancellationRequested();
-        await _blobs.ReadAsync(blobs, cancellationToken);
+        await _reader.ReadAsync(blobs, cancellationToken);
     }
 
     public async ValueTask PutCheckpointAsync(CheckpointManifest manifest, CancellationToken cancellationToken = default)

@@ -64,6 +64,15 @@ local function content(id, head, length)
   return total, names
 end
 
+-- A blob that is whole in one value comes by a plain SET that expires, so that one whose writer dies is not lost sight of.
+-- Whoever finds it makes it stay, counted and indexed. A full server still says what it has.
+local function confirm(id, now)
+  if redis.call('PERSIST', key('b', id)) == 1 then
+    grow(redis.call('STRLEN', key('b', id)))
+  end
+  redis.pcall('ZADD', prefix .. 'blobs', 'GT', now, id)
+end
+
 local function unlink(names)
   for i = 1, #names, 1000 do
     redis.call('UNLINK', unpack(names, i, math.min(i + 999, #names)))
