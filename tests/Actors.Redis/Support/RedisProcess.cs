@@ -9,10 +9,18 @@ namespace Loire.Actors.Redis.Tests;
 public sealed class RedisProcess : IDisposable
 {
     private readonly string _folder = Directory.CreateTempSubdirectory("loire-redis-").FullName;
+    private readonly string[] _more;
     private Process? _process;
 
     public RedisProcess()
+        : this([])
     {
+    }
+
+    /// <param name="more">Further arguments.</param>
+    internal RedisProcess(string[] more)
+    {
+        _more = more;
         Port = FreePort();
         Start();
     }
@@ -40,7 +48,7 @@ public sealed class RedisProcess : IDisposable
             return; // the tests are skipped
         }
 
-        string[] arguments = ["--port", $"{Port}", "--bind", "127.0.0.1", "--dir", _folder, "--save", "", "--appendonly", "yes", "--logfile", "log"];
+        string[] arguments = ["--port", $"{Port}", "--bind", "127.0.0.1", "--dir", _folder, "--save", "", "--appendonly", "yes", "--logfile", "log", .. _more];
         _process = Process.Start(Binary, arguments);
     }
 
