@@ -19,7 +19,7 @@ internal sealed partial class Connection
         var full = false;
         lock (_lock)
         {
-            if (_closed is not null)
+            if (_closed is not null || _isLeaving)
             {
                 return false;
             }
@@ -71,6 +71,13 @@ internal sealed partial class Connection
             _unansweredCalls--;
             SignalIdle();
         }
+    }
+
+    /// <summary>Says that this process stops, and waits until the other side has closed: then it has all answers.</summary>
+    public Task GoodbyeAsync()
+    {
+        Send(Frame.Begin(FrameKind.Goodbye, 0));
+        return _ended.Task;
     }
 
     /// <summary>Completes when all calls that came in are answered, and the answers are written.</summary>
@@ -169,7 +176,7 @@ internal sealed partial class Connection
         var oneWay = (request.Options & CallOptions.OneWay) != 0;
         request.SentAs = call;
         request.SentOn = this;
-        bool first;
+        Writing writing;
         lock (_lock)
         {
             if (_closed is not null)
@@ -183,7 +190,7 @@ internal sealed partial class Connection
                 _calls.Add(call, request);
             }
 
-            first = Queue(frame);
+            writing = Queue(frame, _calls.Count);
         }
 
         if (oneWay)
@@ -191,11 +198,7 @@ internal sealed partial class Connection
             request.LetGo();
         }
 
-        if (first)
-        {
-            _ = FlushAsync(frame);
-        }
-
+        Write(frame, writing);
         return true;
     }
 
@@ -204,6 +207,31 @@ internal sealed partial class Connection
         lock (_lock)
         {
             return _calls.Remove(call, out var request) ? request : null;
+        }
+    }
+
+    // The other side stops. Its last answers come in order, so when none is awaited any more, the connection has done its work.
+    private void Leave()
+    {
+        lock (_lock)
+        {
+            _isLeaving = true;
+        }
+
+        CloseIfLeft();
+    }
+
+    private void CloseIfLeft()
+    {
+        bool done;
+        lock (_lock)
+        {
+            done = _isLeaving && _calls.Count == 0 && _waiting.Count == 0;
+        }
+
+        if (done)
+        {
+            Close(new SiloUnavailableException($"{Peer} stops."));
         }
     }
 

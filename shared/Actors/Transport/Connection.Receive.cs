@@ -95,12 +95,15 @@ internal sealed partial class Connection
                 break;
             case FrameKind.Answer:
                 Answer(Take(call), reader);
+                CloseIfLeaving();
                 break;
             case FrameKind.Failure:
                 Fail(Take(call), reader);
+                CloseIfLeaving();
                 break;
             case FrameKind.Rejection:
                 Reject(Take(call), reader);
+                CloseIfLeaving();
                 break;
             case FrameKind.Cancel:
                 CancelCall(call);
@@ -110,8 +113,19 @@ internal sealed partial class Connection
                 break;
             case FrameKind.Pong:
                 break;
+            case FrameKind.Goodbye:
+                Leave();
+                break;
             default:
                 throw new OrleansException($"A frame has the kind {(int)kind}, which this version does not know.");
+        }
+    }
+
+    private void CloseIfLeaving()
+    {
+        if (_isLeaving)
+        {
+            CloseIfLeft();
         }
     }
 

@@ -3,8 +3,15 @@ using Orleans.Runtime;
 
 namespace Loire.Actors.Transport;
 
-internal sealed partial class Connection
+/// <remarks>
+/// Alone, a frame is written at once by the thread that made it. With more calls on their way, writing is left to a work item behind
+/// all that is ready to run now: what those add goes along in one system call.
+/// </remarks>
+internal sealed partial class Connection : IThreadPoolWorkItem
 {
+    // From so many calls on their way, writing waits for others to join.
+    private const int Busy = 3;
+
     // Frames up to this size are joined, so that many small ones cost one system call.
     private const int JoinedBytes = 128 << 10;
     private const int SmallFrame = 16 << 10;
@@ -22,7 +29,7 @@ internal sealed partial class Connection
     public void Send(WireWriter frame)
     {
         Frame.End(frame, _options.MaxFrameBytes);
-        bool first;
+        Writing writing;
         lock (_lock)
         {
             if (_closed is not null)
@@ -30,26 +37,57 @@ internal sealed partial class Connection
                 return;
             }
 
-            first = Queue(frame);
+            writing = Queue(frame, _unansweredCalls);
         }
 
-        if (first)
+        Write(frame, writing);
+    }
+
+    void IThreadPoolWorkItem.Execute()
+    {
+        if (Next(null) is { } next)
         {
-            _ = FlushAsync(frame);
+            _ = FlushAsync(next);
         }
     }
 
-    // True for the one that is to write, beginning with this frame: whoever comes meanwhile leaves its frame to it.
-    private bool Queue(WireWriter frame)
+    // Whoever comes while somebody writes leaves its frame to that one.
+    private Writing Queue(WireWriter frame, int others)
     {
         _queuedBytes += frame.Length;
-        if (_isSending)
+        if (!_isSending)
         {
+            _isSending = true;
+            if (others < Busy || frame.Length > SmallFrame)
+            {
+                return Writing.Now;
+            }
+
             _queue.Enqueue(frame);
-            return false;
+            return Writing.Soon;
         }
 
-        return _isSending = true;
+        _queue.Enqueue(frame);
+        return Writing.ByAnother;
+    }
+
+    private void Write(WireWriter frame, Writing writing)
+    {
+        if (writing == Writing.Now)
+        {
+            _ = FlushAsync(frame);
+        }
+        else if (writing == Writing.Soon)
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+        }
+    }
+
+    private enum Writing
+    {
+        Now,
+        Soon,
+        ByAnother,
     }
 
     private async Task FlushAsync(WireWriter first)
@@ -78,9 +116,9 @@ internal sealed partial class Connection
         }
     }
 
-    private WireWriter? Next(WireWriter sent)
+    private WireWriter? Next(WireWriter? sent)
     {
-        var bytes = sent.Length;
+        var bytes = sent?.Length ?? 0;
         WireWriter? next = null;
         TaskCompletionSource? drained = null;
         List<WireWriter>? joined = null;
@@ -109,7 +147,11 @@ internal sealed partial class Connection
             }
         }
 
-        Frame.Free(sent);
+        if (sent is not null)
+        {
+            Frame.Free(sent);
+        }
+
         drained?.TrySetResult();
         foreach (var other in joined ?? [])
         {

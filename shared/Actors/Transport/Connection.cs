@@ -17,7 +17,9 @@ internal sealed partial class Connection
     private readonly ByteChannel _channel;
     private readonly TransportOptions _options;
     private readonly bool _isDialled;
+    private readonly TaskCompletionSource _ended = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Exception? _closed;
+    private bool _isLeaving;
 
     public Connection(SiloRuntime runtime, ByteChannel channel, TransportOptions options, SiloAddress peer, bool isDialled)
     {
@@ -32,6 +34,9 @@ internal sealed partial class Connection
     public SiloAddress Peer { get; }
 
     public bool IsOpen => Volatile.Read(ref _closed) is null;
+
+    /// <summary>Whether new calls may be sent: the connection is open, and the other side has not said goodbye.</summary>
+    public bool TakesCalls => IsOpen && !_isLeaving;
 
     /// <summary>Called once, when the connection has closed.</summary>
     public Action<Connection>? Closed { get; set; }
@@ -78,5 +83,6 @@ internal sealed partial class Connection
         }
 
         Closed?.Invoke(this);
+        _ended.TrySetResult();
     }
 }

@@ -30,6 +30,9 @@ internal enum FrameKind : byte
 
     /// <summary>Part of the handshake.</summary>
     Handshake = 8,
+
+    /// <summary>The sender stops: nothing new, please; close when the last answer is here.</summary>
+    Goodbye = 9,
 }
 
 /// <summary>Frames on the wire: length of the body and its checksum, four bytes each, little-endian; then the body, whose first byte is its <see cref="FrameKind"/>.</summary>

@@ -16,6 +16,9 @@ internal sealed class Link(LinkTable table, SiloAddress peer)
 
     public Connection? Current => Volatile.Read(ref _current) is { IsOpen: true } open ? open : null;
 
+    private bool TakesCalls => Volatile.Read(ref _current) is not { IsOpen: true, TakesCalls: false };
+
+
     /// <summary>How many calls wait for the connection.</summary>
     public int Waiting
     {
@@ -48,7 +51,7 @@ internal sealed class Link(LinkTable table, SiloAddress peer)
                 return;
             }
 
-            if (_isDead || !table.CanDial(peer))
+            if (_isDead || !TakesCalls || !table.CanDial(peer))
             {
                 refusal = new SiloUnavailableException($"{peer} is gone.");
             }

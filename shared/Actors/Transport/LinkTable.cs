@@ -119,7 +119,12 @@ internal sealed class LinkTable(SiloRuntime runtime, TransportOptions options, s
     }
 
     /// <summary>Waits until all calls of others are answered, or sent back to where they go on.</summary>
-    public Task DrainAsync(CancellationToken cancellationToken) => Task.WhenAll(_accepted.Keys.Select(connection => connection.IdleAsync())).WaitAsync(cancellationToken);
+    public async Task DrainAsync(CancellationToken cancellationToken)
+    {
+        _listener?.Dispose();
+        await Task.WhenAll(_accepted.Keys.Select(connection => connection.IdleAsync())).WaitAsync(cancellationToken).ConfigureAwait(false);
+        await Task.WhenAll(_accepted.Keys.Select(connection => connection.GoodbyeAsync())).WaitAsync(cancellationToken).ConfigureAwait(false);
+    }
 
     /// <summary>Closes all.</summary>
     public void Dispose()
