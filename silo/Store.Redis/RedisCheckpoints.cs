@@ -24,6 +24,7 @@ internal sealed class RedisCheckpoints(RedisContext context)
 
         var what = $"The checkpoint after {manifest.TokenCount} tokens";
         var record = RedisRecords.Pack(RecordFormats.Checkpoints, StoreJson.Serialize(manifest), what);
+        RedisRecords.RequireRoom((long)manifest.Blobs.Count * Digest.ByteCount * 2, what);
         var addresses = new StringBuilder(manifest.Blobs.Count * Digest.ByteCount * 2);
         foreach (var blob in manifest.Blobs)
         {

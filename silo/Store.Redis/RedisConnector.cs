@@ -39,8 +39,14 @@ internal sealed class RedisConnector
     /// <param name="cancellationToken">Ends the attempt.</param>
     public async Task<RedisConnection> ConnectAsync(Action<RedisConnection, Exception> failed, CancellationToken cancellationToken)
     {
-        await ProbeAsync(cancellationToken);
-        var multiplexer = await ConnectionMultiplexer.ConnectAsync(_configuration).WaitAsync(_options.ConnectTimeout * 2, cancellationToken);
+        var configuration = _configuration.Clone();
+        configuration.EndPoints.Clear();
+        foreach (var endpoint in await FindReadyAsync(cancellationToken))
+        {
+            configuration.EndPoints.Add(endpoint);
+        }
+
+        var multiplexer = await ConnectionMultiplexer.ConnectAsync(configuration).WaitAsync(_options.ConnectTimeout * 2, cancellationToken);
         var connection = new RedisConnection(multiplexer);
         try
         {
@@ -58,25 +64,42 @@ internal sealed class RedisConnector
         }
     }
 
-    /// <summary>The library takes its whole time for a server that is down, or loads its data yet. One question over a bare connection says it at once.</summary>
-    private async Task ProbeAsync(CancellationToken cancellationToken)
+    /// <summary>The servers that answer. The library takes its whole time for one that is down, or loads its data yet; a bare connection tells at once.</summary>
+    private async Task<List<EndPoint>> FindReadyAsync(CancellationToken cancellationToken)
     {
+        var asked = _configuration.EndPoints.Select(endpoint => (EndPoint: endpoint, Answer: AskWhetherReadyAsync(endpoint, cancellationToken))).ToList();
+        var waiting = asked.ConvertAll(each => each.Answer);
         Exception? last = null;
-        foreach (var endpoint in _configuration.EndPoints)
+        while (waiting.Count > 0)
         {
-            using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
-            try
+            var first = await Task.WhenAny(waiting);
+            waiting.Remove(first);
+            if (await first is not { } failure)
             {
-                await AskWhetherReadyAsync(socket, endpoint, cancellationToken).WaitAsync(_options.ConnectTimeout, cancellationToken);
-                return;
+                // The others have a moment: the one that was first may be a replica.
+                await Task.WhenAny(Task.WhenAll(waiting), Task.Delay(_options.ReconnectEvery, cancellationToken));
+                return [.. asked.Where(each => each.Answer is { IsCompletedSuccessfully: true } answer && answer.GetAwaiter().GetResult() is null).Select(each => each.EndPoint)];
             }
-            catch (Exception failure) when (failure is SocketException or TimeoutException or IOException)
-            {
-                last = failure;
-            }
+
+            last = failure;
         }
 
         throw last ?? new InvalidOperationException("The connection string names no server.");
+    }
+
+    /// <returns>Why not, or null.</returns>
+    private async Task<Exception?> AskWhetherReadyAsync(EndPoint endpoint, CancellationToken cancellationToken)
+    {
+        using var socket = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        try
+        {
+            await AskWhetherReadyAsync(socket, endpoint, cancellationToken).WaitAsync(_options.ConnectTimeout, cancellationToken);
+            return null;
+        }
+        catch (Exception failure) when (failure is SocketException or TimeoutException or IOException)
+        {
+            return failure;
+        }
     }
 
     private async Task AskWhetherReadyAsync(Socket socket, EndPoint endpoint, CancellationToken cancellationToken)

@@ -17,7 +17,7 @@ internal static class RedisFaults
     /// <summary>The connection is of no more use, or the server will be ready later.</summary>
     public static bool IsPassing(Exception failure) => failure switch
     {
-        RedisServerException => Passing.Any(word => failure.Message.StartsWith(word, StringComparison.Ordinal)),
+        RedisServerException => Passing.Any(word => failure.Message.Contains(word + " ", StringComparison.Ordinal)),
         RedisConnectionException or RedisTimeoutException or ObjectDisposedException or SocketException or IOException or OperationCanceledException => true,
         _ => false,
     };

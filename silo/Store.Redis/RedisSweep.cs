@@ -34,6 +34,8 @@ internal sealed class RedisSweep(RedisContext context, Func<StoreCount, Task>? l
 
     private const long LeaseMilliseconds = 30_000;
 
+    private static readonly TimeSpan RenewEvery = TimeSpan.FromSeconds(5);
+
     private readonly string _token = Guid.NewGuid().ToString("n");
     private readonly HashSet<Digest> _turns = [];
     private readonly HashSet<Digest> _checkpoints = [];
@@ -42,6 +44,7 @@ internal sealed class RedisSweep(RedisContext context, Func<StoreCount, Task>? l
     private readonly List<string> _damaged = [];
     private readonly long _expiry = context.Expiry;
     private readonly long _start = Stopwatch.GetTimestamp();
+    private long _renewed = Stopwatch.GetTimestamp();
     private string _run = "";
     private int _sessions;
     private int _turnsDeleted;
@@ -135,6 +138,7 @@ internal sealed class RedisSweep(RedisContext context, Func<StoreCount, Task>? l
         var steps = 0;
         while (Digest.TryParse(turn, out var first) && (!_turns.Contains(first) || steps < keepCheckpoints))
         {
+            await RenewAsync(CancellationToken.None);
             var walked = (string[])await context.RunAsync("follow a chain of turns", RedisScript.SweepWalk, turn, WalkSteps);
             turn = "";
             for (var i = 0; i < walked.Length; i += 3, steps++)
@@ -231,8 +235,9 @@ internal sealed class RedisSweep(RedisContext context, Func<StoreCount, Task>? l
             }
         }
 
-        await ReadManifestsAsync([.. _checkpoints], cancellationToken);
+        Digest[] known = [.. _checkpoints];
         _manifestsRead = true; // From here on, what is noted is read at once.
+        await ReadManifestsAsync(known, cancellationToken);
         _checkpointsDeleted = await DeleteAsync("m", RedisKeys.Checkpoints, old, _checkpoints, StoreCount.Checkpoints, cancellationToken);
         _checkpointsKept += old.Count - _checkpointsDeleted;
     }
@@ -328,7 +333,15 @@ internal sealed class RedisSweep(RedisContext context, Func<StoreCount, Task>? l
         }
     }
 
-    private Task RenewAsync(CancellationToken cancellationToken) => TakeNotesAsync(cancellationToken);
+    /// <summary>Keeps the lease through long looks; what is noted meanwhile is taken in a little at a time.</summary>
+    private async Task RenewAsync(CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        if (Stopwatch.GetElapsedTime(_renewed) > RenewEvery)
+        {
+            await TakeNotesAsync(cancellationToken);
+        }
+    }
 
     private async Task TakeNotesAsync(CancellationToken cancellationToken)
     {
@@ -339,6 +352,7 @@ internal sealed class RedisSweep(RedisContext context, Func<StoreCount, Task>? l
             throw LeaseLost();
         }
 
+        _renewed = Stopwatch.GetTimestamp();
         foreach (var note in (string[])answer)
         {
             if (note[0] == 't')
@@ -392,7 +406,7 @@ internal sealed class RedisSweep(RedisContext context, Func<StoreCount, Task>? l
     {
         foreach (var batch in ids.Chunk(LookBatch))
         {
-            cancellationToken.ThrowIfCancellationRequested();
+            await RenewAsync(cancellationToken);
             var values = (RedisResult[])await context.RunAsync(
                 "look through the store", RedisScript.SweepFields, [kind, field, .. batch.Select(id => (RedisValue)id.ToString())]);
             for (var i = 0; i < batch.Length; i++)

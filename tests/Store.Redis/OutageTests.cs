@@ -20,7 +20,7 @@ public sealed class OutageTests(ITestOutputHelper output) : IAsyncLifetime
     private RedisProcess Redis => _redis ?? throw new InvalidOperationException("InitializeAsync has not run.");
 
     public async Task InitializeAsync() =>
-        _redis = RedisProcess.Binary is null ? null : await RedisProcess.StartAsync("--appendonly yes", "--appendfsync always");
+        _redis = RedisProcess.Binary is null ? null : await RedisProcess.StartAsync("--appendonly yes", "--appendfsync always", "--repl-diskless-sync-delay 0");
 
     public async Task DisposeAsync() => await (_redis?.DisposeAsync() ?? ValueTask.CompletedTask);
 
@@ -215,4 +215,30 @@ public sealed class OutageTests(ITestOutputHelper output) : IAsyncLifetime
             new RedisStoreOptions { Connection = Redis.Address, Replicas = 1, OperationTimeout = TimeSpan.FromSeconds(20) }, _time);
         await patient.PutTurnAsync(Turn(null, [1], _time));
     }
+
+    [Fact]
+    public async Task After_a_fail_over_commits_go_to_the_new_primary_and_none_to_the_old()
+    {
+        await using var replica = await RedisProcess.StartAsync($"--replicaof 127.0.0.1 {Redis.Port}", "--appendonly yes");
+        await using var store = await SharedRedis.OpenAsync(
+            new RedisStoreOptions { Connection = $"{Redis.Address},{replica.Address}", Replicas = 1, OperationTimeout = TimeSpan.FromSeconds(20) }, _time);
+        var session = await NewSessionAsync(store); // acknowledged, so the replica has it
+        var manifest = await SaveAsync(store, Prefix(1, 2, 3), 3, _time);
+        await store.PutTurnAsync(Turn(null, [1], _time)); // and, after it, the blobs
+
+        await Redis.KillAsync();
+        var next = session.MoveTo(null, _time.GetUtcNow());
+        await using var alone = await OpenUncheckedAsync($"{Redis.Address},{replica.Address}");
+        var swap = alone.TrySwapSessionAsync(next, session.Epoch).AsTask();
+        Assert.StartsWith("+OK", await replica.TryAskAsync("REPLICAOF NO ONE"), StringComparison.Ordinal);
+        var start = Stopwatch.GetTimestamp();
+
+        Assert.True(await swap);
+        output.WriteLine($"The swap was done {Stopwatch.GetElapsedTime(start).TotalMilliseconds:F0} ms after the replica became the primary.");
+        Assert.Equal(next.Epoch, (await alone.GetSessionAsync(Alice, "chat"))?.Epoch);
+        await AssertRestoresAsync(alone, manifest);
+    }
+
+    private Task<RedisStore> OpenUncheckedAsync(string connection) => Task.FromResult(new RedisStore(
+        new RedisStoreOptions { Connection = connection, OperationTimeout = TimeSpan.FromSeconds(20) }, _time, NullLogger<RedisStore>.Instance));
 }

@@ -96,12 +96,37 @@ public sealed class SwapTests(SharedRedis redis) : RedisStoreTestBase(redis)
     [Fact]
     public async Task A_record_above_its_bound_is_refused_by_name_and_nothing_is_written()
     {
-        var turn = Turn(null, [1], Time) with { Messages = [new TurnMessage("user", new string('x', 9 << 20))] };
+        var noise = new byte[8 << 20];
+        new Random(8).NextBytes(noise);
+        var turn = Turn(null, [1], Time) with { Messages = [new TurnMessage("user", Convert.ToBase64String(noise))] };
 
         var refused = await Assert.ThrowsAsync<RecordTooLargeException>(async () => await Store.PutTurnAsync(turn.Seal()));
 
         Assert.Contains("turn-0", refused.Message, StringComparison.Ordinal);
         Assert.Equal(0, Store.Usage.Turns);
+    }
+
+    [Fact]
+    public async Task A_turn_of_a_million_tokens_and_a_manifest_of_many_thousand_pages_come_back()
+    {
+        var random = new Random(5);
+        var turn = Turn(null, [.. Enumerable.Range(0, 1_000_000).Select(_ => random.Next(200_000))], Time);
+        await Store.PutTurnAsync(turn);
+        Assert.Equal(turn.NewTokens, (await Store.GetTurnAsync(turn.Id))?.NewTokens);
+
+        const int Blobs = 40_000;
+        var blobs = Enumerable.Range(0, Blobs).Select(i => new BlobContent(
+            BlobKind.RecurrentState, i, 0, Digest.Of(BitConverter.GetBytes(i)), DType, BitConverter.GetBytes(i))).ToList();
+        var prefix = Prefix(1, 2, 3);
+        var manifest = CheckpointManifest.Create(prefix, 3, DType, await Store.PutBlobsAsync(blobs), Time.GetUtcNow());
+        await Store.PutCheckpointAsync(manifest);
+        Assert.Equal(manifest.Blobs, (await Store.GetCheckpointAsync(manifest.Address))?.Blobs);
+        Assert.InRange((long)await Raw.ExecuteAsync("HSTRLEN", Keys.Checkpoint(manifest.Address), "r"), 1, RedisStoreOptions.MostValueBytes);
+
+        Time.Advance(TimeSpan.FromHours(2));
+        var report = await Store.SweepAsync();
+        Assert.Equal((1, 1, Blobs), (report.TurnsDeleted, report.CheckpointsDeleted, report.BlobsDeleted));
+        Assert.Equal(0, Store.Usage.Bytes);
     }
 
     [Fact]

@@ -3,8 +3,7 @@ namespace Loire.Store;
 /// <summary>Records in files of their own.</summary>
 internal static class RecordFiles
 {
-    /// <summary>Far above the largest record (a turn of a million tokens), far below what would hurt to read.</summary>
-    private const int MaxBytes = 64 << 20;
+    private const int MaxBytes = RecordFormat<TurnRecord>.MaxBytes;
 
     /// <returns>Null when the file is not there.</returns>
     /// <exception cref="DamagedRecordException">Names the field.</exception>

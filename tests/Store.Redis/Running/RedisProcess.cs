@@ -101,7 +101,7 @@ public sealed class RedisProcess : IAsyncDisposable
     }
 
     /// <summary>Asks over a connection of its own, and tells what it saw.</summary>
-    private async Task<string> TryAskAsync(string command)
+    public async Task<string> TryAskAsync(string command)
     {
         try
         {
