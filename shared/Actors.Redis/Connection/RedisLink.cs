@@ -16,7 +16,8 @@ internal sealed class RedisLink : IAsyncDisposable, IDisposable
     private const int MostUnderWay = 4_096;
 
     private static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(25);
-    private static readonly TimeSpan ConnectTimeout = TimeSpan.FromMilliseconds(500);
+    private static readonly TimeSpan FirstPatience = TimeSpan.FromMilliseconds(150);
+    private static readonly TimeSpan LongestPatience = TimeSpan.FromSeconds(1);
 
     private readonly RedisClusteringOptions _options;
     private readonly TimeSpan _commandTimeout;
@@ -36,7 +37,7 @@ internal sealed class RedisLink : IAsyncDisposable, IDisposable
         lease.Value.Validate();
         var configuration = clustering.Value.ConfigurationOptions.Clone();
         configuration.AbortOnConnectFail = true;
-        configuration.ConnectTimeout = (int)ConnectTimeout.TotalMilliseconds;
+        configuration.ConnectTimeout = (int)LongestPatience.TotalMilliseconds;
         configuration.ConnectRetry = 1;
         configuration.SocketManager = _sockets;
         _options = new() { ConfigurationOptions = configuration, CreateMultiplexer = clustering.Value.CreateMultiplexer };
@@ -236,7 +237,7 @@ internal sealed class RedisLink : IAsyncDisposable, IDisposable
         {
             try
             {
-                var connection = await OpenAsync();
+                var connection = await OpenAsync(PatienceOf(attempt));
                 Adopt(connection, ready);
                 ClusterMetrics.Connections.Add(1);
                 _log.Connected(Address, _time.GetElapsedTime(began).TotalMilliseconds);
@@ -260,14 +261,18 @@ internal sealed class RedisLink : IAsyncDisposable, IDisposable
         }
     }
 
+    /// <summary>Now and then the library waits for its whole time-out for a server that has just started; the next attempt has it in milliseconds.</summary>
+    private static TimeSpan PatienceOf(int attempt) =>
+        attempt < 3 ? FirstPatience * (1 << attempt) : LongestPatience;
+
     /// <summary>A connection on which Redis answers, with all subscriptions.</summary>
-    private async Task<IConnectionMultiplexer> OpenAsync()
+    private async Task<IConnectionMultiplexer> OpenAsync(TimeSpan patience)
     {
         var opening = _options.CreateMultiplexer(_options);
         IConnectionMultiplexer connection;
         try
         {
-            connection = await opening.WaitAsync(ConnectTimeout * 2, _time, _disposed.Token);
+            connection = await opening.WaitAsync(patience, _time, _disposed.Token);
         }
         catch (Exception exception) when (exception is TimeoutException or OperationCanceledException)
         {
@@ -277,10 +282,10 @@ internal sealed class RedisLink : IAsyncDisposable, IDisposable
 
         try
         {
-            await connection.GetDatabase().ExecuteAsync("EVAL", "return redis.call('TIME')", 0).WaitAsync(ConnectTimeout, _time, _disposed.Token);
+            await connection.GetDatabase().ExecuteAsync("EVAL", "return redis.call('TIME')", 0).WaitAsync(patience, _time, _disposed.Token);
             foreach (var (channel, handler) in SubscriptionsNow())
             {
-                await HearAsync(connection, channel, handler).WaitAsync(ConnectTimeout, _time, _disposed.Token);
+                await HearAsync(connection, channel, handler).WaitAsync(patience, _time, _disposed.Token);
             }
 
             return connection;
