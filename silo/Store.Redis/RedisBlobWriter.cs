@@ -153,7 +153,8 @@ internal sealed class RedisBlobWriter(RedisContext context, BlobRoom room)
         {
             RedisKey key = context.Keys.Chunk(put.Blob.Address, value.Write, index);
             RedisValue bytes = put.Blob.Content.Slice(start, length).ToArray();
-            return context.AskAsync(context.Bulk, put.Tried, database => database.StringSetAsync(key, bytes, UploadTimeToLive));
+            // Only if absent: a repetition that was on its way in a connection given up may come after the piece was made to stay.
+            return context.AskAsync(context.Bulk, put.Tried, database => database.StringSetAsync(key, bytes, UploadTimeToLive, When.NotExists));
         }, cancellationToken);
     }
 
