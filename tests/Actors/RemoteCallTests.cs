@@ -54,6 +54,32 @@ public sealed class RemoteCallTests
         Assert.Equal(5_000_000, await grain.LengthValue(new byte[5_000_000]));
     }
 
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public async Task Large_arrays_in_any_number_and_size_arrive_whole(int seed)
+    {
+        await using var cluster = await TestCluster.StartAsync();
+        var grain = cluster.From<IArrayGrain>(0, "far");
+        await cluster.PlaceAsync(1, () => grain.Digest([], new Arrays()));
+        var random = new Random(seed);
+        var calls = Enumerable.Range(0, 60).Select(async _ =>
+        {
+            byte[] first;
+            Arrays more;
+            lock (random)
+            {
+                first = Bytes(random);
+                more = new Arrays { One = Bytes(random), Two = random.Next(3) == 0 ? null : Bytes(random), Small = [1, 2, 3] };
+            }
+
+            Assert.Equal(Arrays.DigestOf(first, more), await grain.Digest(first, more));
+        });
+
+        await Task.WhenAll(calls).WaitAsync(TestSilo.Patience);
+        Assert.Equal(400_000, (await grain.Back(400_000)).Length);
+    }
+
     [Fact]
     public async Task References_to_grains_travel_and_can_be_called()
     {
@@ -345,6 +371,13 @@ public sealed class RemoteCallTests
         Assert.Equal(4, await management.GetTotalActivationCount());
     }
 
+    private static byte[] Bytes(Random random)
+    {
+        var bytes = new byte[random.Next(4) == 0 ? random.Next(600_000) : random.Next(40_000)];
+        random.NextBytes(bytes);
+        return bytes;
+    }
+
     private static async Task<ICallGrain> FarAsync(TestCluster cluster)
     {
         var grain = cluster.From<ICallGrain>(0, "far");
@@ -415,3 +448,30 @@ public sealed class LimitedException : Exception
 }
 
 public sealed class UnknownException(string first, int second) : Exception($"{first}, {second}");
+
+public interface IArrayGrain : IGrainWithStringKey
+{
+    Task<string> Digest(byte[] first, Arrays more);
+
+    Task<byte[]> Back(int count);
+}
+
+[GenerateSerializer, Alias("test.arrays")]
+public sealed class Arrays
+{
+    [Id(0)] public byte[] One { get; init; } = [];
+
+    [Id(1)] public byte[]? Two { get; init; }
+
+    [Id(2)] public byte[] Small { get; init; } = [];
+
+    public static string DigestOf(byte[] first, Arrays more) =>
+        Convert.ToHexString(System.Security.Cryptography.SHA256.HashData([.. first, .. more.One, .. more.Two ?? [9], .. more.Small]));
+}
+
+internal sealed class ArrayGrain : Grain, IArrayGrain
+{
+    public Task<string> Digest(byte[] first, Arrays more) => Task.FromResult(Arrays.DigestOf(first, more));
+
+    public Task<byte[]> Back(int count) => Task.FromResult(new byte[count]);
+}

@@ -260,7 +260,7 @@ internal sealed partial class Activation
                 GrainId = GrainId,
                 ActivationId = ActivationId.Key,
                 From = Runtime.Address,
-                Values = move.Values.Values,
+                Values = [.. move.Values.Values.Select(value => new MovingValue(value.Key, value.Value))],
                 Context = move.Origin.Context,
             });
             return true;

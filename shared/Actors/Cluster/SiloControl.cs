@@ -36,11 +36,15 @@ internal sealed record MovingActivation
     [Id(2)] public required SiloAddress From { get; init; }
 
     /// <summary>What it takes along.</summary>
-    [Id(3)] public required Dictionary<string, byte[]> Values { get; init; }
+    [Id(3)] public required List<MovingValue> Values { get; init; }
 
     /// <summary>The request context in which it moves.</summary>
     [Id(4)] public Dictionary<string, object>? Context { get; init; }
 }
+
+/// <summary>One value that an activation takes along.</summary>
+[GenerateSerializer, Immutable, Alias("loire.moving-value.v1")]
+internal sealed record MovingValue([property: Id(0)] string Key, [property: Id(1)] byte[] Bytes);
 
 /// <inheritdoc/>
 internal sealed class SiloControl(SiloRuntime runtime) : ISiloControl
@@ -65,7 +69,7 @@ internal sealed class SiloControl(SiloRuntime runtime) : ISiloControl
     public Task Accept(MovingActivation moving)
     {
         var previous = new GrainAddress { GrainId = moving.GrainId, ActivationId = new ActivationId(moving.ActivationId), SiloAddress = moving.From };
-        var origin = new ActivationOrigin(moving.Context, new MigrationContext(runtime, moving.Values), previous);
+        var origin = new ActivationOrigin(moving.Context, new MigrationContext(runtime, moving.Values.ToDictionary(value => value.Key, value => value.Bytes, StringComparer.Ordinal)), previous);
         var activation = new Activation(runtime, runtime.Manifest.ClassOf(moving.GrainId.Type), moving.GrainId, origin);
         if (runtime.Catalog.IsClosed || !runtime.Catalog.TryAdd(activation))
         {

@@ -8,6 +8,7 @@ namespace Loire.Actors.Serialization;
 public sealed class WireReader
 {
     private ReadOnlyMemory<byte> _bytes;
+    private byte[][] _attached = [];
     private int _position;
 
     /// <summary>Reads these bytes.</summary>
@@ -21,7 +22,7 @@ public sealed class WireReader
     internal SiloRuntime? Runtime { get; }
 
     /// <summary>Begins again with other bytes.</summary>
-    internal void Reset(ReadOnlyMemory<byte> bytes) => (_bytes, _position) = (bytes, 0);
+    internal void Reset(ReadOnlyMemory<byte> bytes, byte[][]? attached = null) => (_bytes, _position, _attached) = (bytes, 0, attached ?? []);
 
     /// <summary>Reads a length and bytes, which are only valid while the message is.</summary>
     internal ReadOnlySpan<byte> Span() => Take(Count());
@@ -45,6 +46,14 @@ public sealed class WireReader
     public T Field<T>(Codec<T> codec, WireType wire)
     {
         ArgumentNullException.ThrowIfNull(codec);
+        if (wire == WireType.Attached && typeof(T) == typeof(byte[]))
+        {
+            var index = Varint();
+            return index < (ulong)_attached.Length
+                ? (T)(object)_attached[index]
+                : throw Damaged($"array {index} is named where {_attached.Length} follow the message");
+        }
+
         return codec.Wire == wire ? codec.Read(this) : throw Damaged($"a {typeof(T).Name} is written as {codec.Wire}, not as {wire}");
     }
 
@@ -61,6 +70,7 @@ public sealed class WireReader
         switch (wire)
         {
             case WireType.Varint:
+            case WireType.Attached:
                 Varint();
                 break;
             case WireType.Fixed64:

@@ -20,6 +20,9 @@ public enum WireType
 
     /// <summary>Four bytes, little-endian.</summary>
     Fixed32 = 5,
+
+    /// <summary>A varint: which of the bytes that follow the message. Large arrays in calls travel so, without being copied into it.</summary>
+    Attached = 6,
 }
 
 /// <summary>Writes values as numbered fields. An object is a block: fields, each a varint of (number + 1) · 8 + <see cref="WireType"/> and its value, then a zero.</summary>
@@ -33,12 +36,31 @@ public sealed class WireWriter
     /// <summary>What was written.</summary>
     public ReadOnlySpan<byte> Written => _buffer.AsSpan(0, Length);
 
+    /// <summary>Smaller arrays are cheaper to copy.</summary>
+    internal const int AttachedBytes = 16 << 10;
+
+    private readonly List<byte[]> _attached = [];
+
     internal byte[] Buffer => _buffer;
+
+    /// <summary>Arrays that follow the message.</summary>
+    internal List<byte[]> Attached => _attached;
+
+    /// <summary>Whether large arrays may follow the message: nobody changes them until it is sent.</summary>
+    internal bool MayAttach { get; set; }
+
+    /// <summary>All that is sent.</summary>
+    internal long TotalLength => _attached.Count == 0 ? Length : Length + _attached.Sum(bytes => (long)bytes.Length);
 
     internal ReadOnlyMemory<byte> Memory => _buffer.AsMemory(0, Length);
 
     /// <summary>Begins again.</summary>
-    internal void Clear() => Length = 0;
+    internal void Clear()
+    {
+        Length = 0;
+        MayAttach = false;
+        _attached.Clear();
+    }
 
     /// <summary>Writes bytes without a length.</summary>
     internal void Raw(ReadOnlySpan<byte> value)
@@ -52,7 +74,13 @@ public sealed class WireWriter
     public void Field<T>(uint number, Codec<T> codec, T value)
     {
         ArgumentNullException.ThrowIfNull(codec);
-        if (value is not null)
+        if (MayAttach && value is byte[] { Length: >= AttachedBytes } bytes)
+        {
+            Varint(((ulong)number + 1) << 3 | (uint)WireType.Attached);
+            Varint((uint)_attached.Count);
+            _attached.Add(bytes);
+        }
+        else if (value is not null)
         {
             Varint(((ulong)number + 1) << 3 | (uint)codec.Wire);
             codec.Write(this, value);

@@ -60,6 +60,8 @@ internal static class CallHead
             WriteChain(frame, sender);
         }
 
+        // Arguments are copies, or nobody changes them.
+        frame.MayAttach = true;
         request.WriteArguments(frame);
         return frame;
     }

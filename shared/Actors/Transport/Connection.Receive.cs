@@ -7,9 +7,12 @@ internal sealed partial class Connection
 {
     private const int BufferBytes = 256 << 10;
 
+    private const int ReadAhead = 4 << 10;
     private const int MaxUnanswered = 3;
 
     private readonly TargetCache _targets = new();
+    private Partial? _partial;
+    private bool _arraysCome;
     private int _heard;
     private int _unanswered;
 
@@ -39,16 +42,28 @@ internal sealed partial class Connection
             int start = 0, end = 0;
             while (true)
             {
-                var count = await _channel.ReceiveAsync(buffer.AsMemory(end), _stop.Token).ConfigureAwait(false);
+                // Where arrays come, little is read ahead: they are received where they stay.
+                var limit = _arraysCome ? Math.Min(ReadAhead, buffer.Length - end) : buffer.Length - end;
+                var count = await ReceiveAsync(buffer.AsMemory(end, limit)).ConfigureAwait(false);
                 if (count == 0)
                 {
-                    Close(new IOException($"{Peer} closed the connection."));
                     return;
                 }
 
                 end += count;
-                Volatile.Write(ref _heard, 1);
                 start = ReadFrames(buffer, start, end, reader);
+                if (_partial is { } partial)
+                {
+                    _partial = null;
+                    if (!await ReceiveRestAsync(partial).ConfigureAwait(false))
+                    {
+                        return;
+                    }
+
+                    Handle(partial, reader);
+                    start = end;
+                }
+
                 buffer = MakeRoom(buffer, ref start, ref end);
                 var room = RoomAsync();
                 if (!room.IsCompleted)
@@ -61,6 +76,52 @@ internal sealed partial class Connection
         {
             Close(exception);
         }
+    }
+
+    private async ValueTask<int> ReceiveAsync(Memory<byte> into)
+    {
+        var count = await _channel.ReceiveAsync(into, _stop.Token).ConfigureAwait(false);
+        Volatile.Write(ref _heard, 1);
+        if (count == 0)
+        {
+            Close(new IOException($"{Peer} closed the connection."));
+        }
+
+        return count;
+    }
+
+    private async ValueTask<bool> ReceiveRestAsync(Partial partial)
+    {
+        for (; partial.Array < partial.Arrays.Length; partial.Array++, partial.Filled = 0)
+        {
+            var array = partial.Arrays[partial.Array];
+            while (partial.Filled < array.Length)
+            {
+                var count = await ReceiveAsync(array.AsMemory(partial.Filled)).ConfigureAwait(false);
+                if (count == 0)
+                {
+                    return false;
+                }
+
+                partial.Filled += count;
+            }
+        }
+
+        return true;
+    }
+
+    private void Handle(Partial partial, WireReader reader)
+    {
+        for (var index = 0; index < partial.Arrays.Length; index++)
+        {
+            if (Checksum.Of(partial.Arrays[index]) != partial.Checksums[index])
+            {
+                throw new OrleansException($"The checksum of an array of {partial.Arrays[index].Length:N0} bytes is wrong: it was changed on its way.");
+            }
+        }
+
+        reader.Reset(partial.Body, partial.Arrays);
+        Handle(reader);
     }
 
     private int ReadFrames(byte[] buffer, int start, int end, WireReader reader)
@@ -76,12 +137,61 @@ internal sealed partial class Connection
 
             var body = buffer.AsMemory(start + Frame.HeadBytes, length);
             Frame.Check(head, body.Span);
-            reader.Reset(body);
-            Handle(reader);
             start += Frame.HeadBytes + length;
+            _arraysCome = Frame.HasAttached(head);
+            if (!_arraysCome)
+            {
+                reader.Reset(body);
+                Handle(reader);
+                continue;
+            }
+
+            var (arrays, checksums) = Frame.AttachedTo(body.Span, _options.MaxFrameBytes, out var content);
+            var partial = new Partial(body[..content], arrays, checksums);
+            start += partial.Take(buffer.AsSpan(start, end - start));
+            if (partial.Array < arrays.Length)
+            {
+                _partial = partial;
+                break;
+            }
+
+            Handle(partial, reader);
         }
 
         return start;
+    }
+
+    /// <summary>A frame whose arrays are not all here yet.</summary>
+    private sealed class Partial(ReadOnlyMemory<byte> body, byte[][] arrays, uint[] checksums)
+    {
+        public ReadOnlyMemory<byte> Body => body;
+
+        public byte[][] Arrays => arrays;
+
+        public uint[] Checksums => checksums;
+
+        public int Array { get; set; }
+
+        public int Filled { get; set; }
+
+        /// <summary>Takes what was read ahead.</summary>
+        public int Take(ReadOnlySpan<byte> bytes)
+        {
+            var taken = 0;
+            for (; Array < arrays.Length; Array++, Filled = 0)
+            {
+                var count = Math.Min(bytes.Length - taken, arrays[Array].Length);
+                bytes.Slice(taken, count).CopyTo(arrays[Array]);
+                taken += count;
+                if (count < arrays[Array].Length)
+                {
+                    Filled = count;
+                    break;
+                }
+            }
+
+            return taken;
+        }
     }
 
     private void Handle(WireReader reader)

@@ -54,11 +54,12 @@ internal sealed partial class Connection : IThreadPoolWorkItem
     // Whoever comes while somebody writes leaves its frame to that one.
     private Writing Queue(WireWriter frame, int others)
     {
-        _queuedBytes += frame.Length;
+        var bytes = frame.TotalLength;
+        _queuedBytes += bytes;
         if (!_isSending)
         {
             _isSending = true;
-            if (others < Busy || frame.Length > SmallFrame)
+            if (others < Busy || bytes > SmallFrame)
             {
                 return Writing.Now;
             }
@@ -97,7 +98,15 @@ internal sealed partial class Connection : IThreadPoolWorkItem
             var next = first;
             for (var round = 1; next is not null; round++)
             {
-                await _channel.SendAsync(next.Memory, _stop.Token).ConfigureAwait(false);
+                if (next.Attached.Count == 0)
+                {
+                    await _channel.SendAsync(next.Memory, _stop.Token).ConfigureAwait(false);
+                }
+                else
+                {
+                    await _channel.SendAsync(next.Memory, next.Attached, _stop.Token).ConfigureAwait(false);
+                }
+
                 next = Next(next);
                 if (round % Rounds == 0 && next is not null)
                 {
@@ -118,7 +127,7 @@ internal sealed partial class Connection : IThreadPoolWorkItem
 
     private WireWriter? Next(WireWriter? sent)
     {
-        var bytes = sent?.Length ?? 0;
+        var bytes = sent?.TotalLength ?? 0;
         WireWriter? next = null;
         TaskCompletionSource? drained = null;
         List<WireWriter>? joined = null;
@@ -128,7 +137,7 @@ internal sealed partial class Connection : IThreadPoolWorkItem
             if (_queue.TryDequeue(out next))
             {
                 var total = next.Length;
-                while (next.Length <= SmallFrame && _queue.TryPeek(out var other) && other.Length <= SmallFrame && total + other.Length <= JoinedBytes)
+                while (IsSmall(next) && _queue.TryPeek(out var other) && IsSmall(other) && total + other.Length <= JoinedBytes)
                 {
                     (joined ??= []).Add(_queue.Dequeue());
                     total += other.Length;
@@ -161,6 +170,8 @@ internal sealed partial class Connection : IThreadPoolWorkItem
 
         return next;
     }
+
+    private static bool IsSmall(WireWriter frame) => frame.Length <= SmallFrame && frame.Attached.Count == 0;
 
     /// <summary>Waits until answers have room: the side that answers stops reading calls while its answers are not read.</summary>
     private Task RoomAsync()
