@@ -71,6 +71,7 @@ public sealed class RedisProcess : IDisposable
         var options = ConfigurationOptions.Parse(Address);
         options.AllowAdmin = true;
         options.ConnectRetry = 20;
+        options.SyncTimeout = 30_000;
         return await ConnectionMultiplexer.ConnectAsync(options);
     }
 
