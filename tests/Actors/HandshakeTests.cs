@@ -106,6 +106,31 @@ public sealed class HandshakeTests
         await Assert.ThrowsAsync<TimeoutException>(() => call.WaitAsync(TestSilo.Patience));
     }
 
+    [Fact]
+    public async Task Calls_go_over_tls_when_it_is_switched_on()
+    {
+        using var key = System.Security.Cryptography.RSA.Create(2048);
+        var request = new System.Security.Cryptography.X509Certificates.CertificateRequest(
+            "CN=silo", key, System.Security.Cryptography.HashAlgorithmName.SHA256, System.Security.Cryptography.RSASignaturePadding.Pkcs1);
+        using var certificate = request.CreateSelfSigned(DateTimeOffset.UnixEpoch, new DateTimeOffset(2100, 1, 1, 0, 0, 0, TimeSpan.Zero));
+        await using var cluster = await TestCluster.StartAsync(everywhere: services =>
+            Microsoft.Extensions.DependencyInjection.OptionsServiceCollectionExtensions.Configure<TransportOptions>(services, options =>
+            {
+                options.ClusterSecret = Secret;
+                options.TlsServer = new() { ServerCertificate = certificate };
+                options.TlsClient = new()
+                {
+                    TargetHost = "silo",
+                    RemoteCertificateValidationCallback = (_, shown, _, _) => shown?.GetCertHashString() == certificate.GetCertHashString(),
+                };
+            }));
+        var grain = cluster.From<ICallGrain>(0, "far");
+        await cluster.PlaceAsync(1, () => grain.Key());
+
+        Assert.Equal(3_000_000, await grain.LengthValue(new byte[3_000_000]));
+        Assert.Equal("far", await cluster.From<ICallGrain>(-1, "far").Key());
+    }
+
     [Theory]
     [InlineData(1)]
     [InlineData(2)]

@@ -45,6 +45,22 @@ public sealed class SilosComeAndGoTests
     }
 
     [Fact]
+    public async Task A_silo_that_learns_that_it_is_dead_ends_its_grains_and_others_take_them()
+    {
+        await using var cluster = await TestCluster.StartAsync();
+        var grain = cluster.From<ILifeGrain>(0, "far");
+        await cluster.PlaceAsync(1, () => grain.Count());
+        var dead = cluster.Cluster.Silos[1];
+        var membership = (IClusterMembershipService)cluster.Cluster.Silos[0].ServiceProvider.GetService(typeof(IClusterMembershipService))!;
+
+        Assert.True(await membership.TryKill(dead.SiloAddress));
+
+        await cluster.Board.Seen("far ended");
+        Assert.Equal(1, await grain.Count().WaitAsync(TestSilo.Patience));
+        Assert.NotNull(cluster.Runtime(0).Catalog.Find(grain.GetGrainId()));
+    }
+
+    [Fact]
     public async Task A_client_outlives_all_silos_and_finds_new_ones()
     {
         await using var cluster = await TestCluster.StartAsync();

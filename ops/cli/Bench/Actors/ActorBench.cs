@@ -29,8 +29,8 @@ internal sealed class ActorBench(int runs, CancellationToken cancellationToken)
         await OneAtATimeAsync(remote, peer.Port, 4 << 10, ratio: 1.8);
         await OneAtATimeAsync(remote, peer.Port, 64 << 10, ratio: 2.5);
         progress.Report(0.5);
-        await ManyAsync(remote, 4 << 10, calls: 160e3, gibibytes: null);
-        await ManyAsync(remote, 64 << 10, calls: null, gibibytes: 2.0);
+        await ManyAsync(remote, peer.Port, 4 << 10, calls: 160e3, gibibytes: null);
+        await ManyAsync(remote, peer.Port, 64 << 10, calls: null, gibibytes: 2.0);
         progress.Report(0.8);
         await StreamAsync(remote);
         await host.StopAsync(cancellationToken);
@@ -100,32 +100,49 @@ internal sealed class ActorBench(int runs, CancellationToken cancellationToken)
         Add($"{name}: p50 over the floor", "x", ratios, ratio);
     }
 
-    private async Task ManyAsync(IBenchGrain grain, int size, double? calls, double? gibibytes)
+    private async Task ManyAsync(IBenchGrain grain, int port, int size, double? calls, double? gibibytes)
     {
-        List<double> rates = [];
+        List<double> rates = [], floors = [];
         var bytes = new byte[size];
+        var sockets = new PingPong[InFlight];
+        for (var index = 0; index < InFlight; index++)
+        {
+            sockets[index] = new PingPong();
+            await sockets[index].ConnectAsync(port, size, cancellationToken);
+        }
+
         for (var run = -1; run < runs; run++)
         {
-            var left = size > 10_000 ? 20_000 : 100_000;
-            var total = left;
-            var start = Stopwatch.GetTimestamp();
-            await Task.WhenAll(Enumerable.Range(0, InFlight).Select(_ => Task.Run(
-                async () =>
-                {
-                    while (Interlocked.Decrement(ref left) >= 0)
-                    {
-                        await grain.Length(bytes).ConfigureAwait(false);
-                    }
-                },
-                cancellationToken)));
+            var floor = await RateAsync(size, worker => sockets[worker].PingAsync(bytes, cancellationToken));
+            var rate = await RateAsync(size, async _ => await grain.Length(bytes).ConfigureAwait(false));
             if (run >= 0)
             {
-                rates.Add(total / Stopwatch.GetElapsedTime(start).TotalSeconds);
+                floors.Add(floor);
+                rates.Add(rate);
             }
         }
 
+        Array.ForEach(sockets, socket => socket.Dispose());
+        Add($"floor: TCP, {size >> 10} KiB, {InFlight} connections", "calls/s", floors, null, lowerIsBetter: false);
         Add($"across silos, {size >> 10} KiB, {InFlight} in flight", "calls/s", rates, calls, lowerIsBetter: false);
         Add($"across silos, {size >> 10} KiB, {InFlight} in flight: data", "GiB/s", [.. rates.Select(rate => rate * size / (1 << 30))], gibibytes, lowerIsBetter: false);
+    }
+
+    private async Task<double> RateAsync(int size, Func<int, ValueTask> call)
+    {
+        var left = size > 10_000 ? 20_000 : 100_000;
+        var total = left;
+        var start = Stopwatch.GetTimestamp();
+        await Task.WhenAll(Enumerable.Range(0, InFlight).Select(worker => Task.Run(
+            async () =>
+            {
+                while (Interlocked.Decrement(ref left) >= 0)
+                {
+                    await call(worker).ConfigureAwait(false);
+                }
+            },
+            cancellationToken)));
+        return total / Stopwatch.GetElapsedTime(start).TotalSeconds;
     }
 
     private async Task StreamAsync(IBenchGrain grain)
