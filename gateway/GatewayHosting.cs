@@ -28,6 +28,7 @@ public static class GatewayHosting
             .AddSingleton<TurnOpener>()
             .AddSingleton<TurnResponder>()
             .AddSingleton<SessionEndpoints>()
+            .AddSingleton<ClusterEndpoints>()
             .AddSingleton<ReadinessGate>()
             .AddSingleton<HealthEndpoints>()
             .AddSingleton<FailureMiddleware>()
@@ -47,6 +48,7 @@ public static class GatewayHosting
         ChatEndpoint.Map(api);
         CompletionEndpoint.Map(api);
         SessionEndpoints.Map(api);
+        ClusterEndpoints.Map(api);
         if (options.ServePage)
         {
             PageEndpoints.Map(app);

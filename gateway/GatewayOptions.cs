@@ -13,6 +13,9 @@ public sealed class GatewayOptions : IValidatableObject
     /// <summary>Keys that clients may use. Empty: no key is asked for, and all sessions belong to <c>local</c>.</summary>
     public IReadOnlyList<string> ApiKeys { get; init; } = [];
 
+    /// <summary>Those of <see cref="ApiKeys"/> that may also drain silos. Without keys, everybody may.</summary>
+    public IReadOnlyList<string> OperatorKeys { get; init; } = [];
+
     /// <summary>Host names by which clients may call, such as <c>localhost</c> or <c>*.example.org</c>. Empty: by any.</summary>
     public IReadOnlyList<string> AllowedHosts { get; init; } = [];
 

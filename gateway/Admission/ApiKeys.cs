@@ -34,6 +34,11 @@ internal sealed class ApiKeys(GatewayOptions options)
             known |= CryptographicOperations.FixedTimeEquals(candidate, digest);
         }
 
-        return known ? Convert.ToHexStringLower(digest)[..OwnerLength] : null;
+        return known ? OwnerOf(digest) : null;
     }
+
+    /// <summary>The owner that a key stands for.</summary>
+    public static string OwnerOfKey(string key) => OwnerOf(SHA256.HashData(Encoding.UTF8.GetBytes(key)));
+
+    private static string OwnerOf(byte[] digest) => Convert.ToHexStringLower(digest)[..OwnerLength];
 }

@@ -4,7 +4,7 @@ using Orleans;
 
 namespace Loire.Gateway;
 
-/// <summary><c>/v1/sessions</c>: list, show, delete, fork, rewind, hibernate.</summary>
+/// <summary><c>/v1/sessions</c>: list, show, delete, fork, rewind, move, hibernate.</summary>
 internal sealed class SessionEndpoints(IGrainFactory grains, GatewayOptions options)
 {
     private const int DefaultLimit = 50, MaxLimit = 200, MaxCursorLength = 1024;
@@ -16,6 +16,7 @@ internal sealed class SessionEndpoints(IGrainFactory grains, GatewayOptions opti
         routes.MapDelete("/v1/sessions/{id}", static (HttpContext http, string id, SessionEndpoints sessions) => sessions.DeleteAsync(http, id));
         routes.MapPost("/v1/sessions/{id}/fork", static (HttpContext http, string id, SessionEndpoints sessions) => sessions.ForkAsync(http, id));
         routes.MapPost("/v1/sessions/{id}/rewind", static (HttpContext http, string id, SessionEndpoints sessions) => sessions.RewindAsync(http, id));
+        routes.MapPost("/v1/sessions/{id}/move", static (HttpContext http, string id, SessionEndpoints sessions) => sessions.MoveAsync(http, id));
         routes.MapPost("/v1/sessions/{id}/hibernate", static (HttpContext http, string id, SessionEndpoints sessions) => sessions.HibernateAsync(http, id));
     }
 
@@ -81,6 +82,27 @@ internal sealed class SessionEndpoints(IGrainFactory grains, GatewayOptions opti
         var grain = Grain(http, id);
         var request = await RequestBody.ReadAsync(http, options.BodyLimitBytes, SessionRequests.Rewind);
         await JsonAnswer.WriteAsync(http, 200, await grain.RewindAsync(request), SessionJson.WriteWhole);
+    }
+
+    private async Task MoveAsync(HttpContext http, string id)
+    {
+        var grain = Grain(http, id);
+        var silo = await RequestBody.ReadAsync(http, options.BodyLimitBytes, static body => body.Text("silo"), optional: true);
+        if (await grain.GetAsync() is null)
+        {
+            throw ClusterException.SessionNotFound(id);
+        }
+
+        await JsonAnswer.WriteAsync(http, 200, (id, move: await grain.MoveAsync(silo)), static (json, result) =>
+        {
+            json.WriteStartObject();
+            json.WriteString("id", result.id);
+            json.WriteString("object", "session.moved");
+            json.WriteString("from", result.move.From);
+            json.WriteString("to", result.move.To);
+            json.WriteBoolean("was_running", result.move.WasRunning);
+            json.WriteEndObject();
+        });
     }
 
     private async Task HibernateAsync(HttpContext http, string id)

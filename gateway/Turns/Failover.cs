@@ -4,7 +4,7 @@ using Orleans.Runtime;
 namespace Loire.Gateway;
 
 /// <summary>Which failures of the cluster pass by themselves, and how long the gateway waits for that on behalf of its clients.</summary>
-internal sealed class Failover(GatewayOptions options, GatewayMetrics metrics, TimeProvider time)
+internal sealed partial class Failover(GatewayOptions options, GatewayMetrics metrics, TimeProvider time, ILogger<Failover> logger)
 {
     private static readonly TimeSpan FirstWait = TimeSpan.FromMilliseconds(10);
     private static readonly TimeSpan LongestWait = TimeSpan.FromMilliseconds(320);
@@ -55,6 +55,7 @@ internal sealed class Failover(GatewayOptions options, GatewayMetrics metrics, T
                 System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(fault);
             }
 
+            failover.LogWaiting(fault.Message);
             await Task.Delay(_wait, failover.Time, cancellationToken);
             _wait = _wait * 2 < LongestWait ? _wait * 2 : LongestWait;
         }
@@ -62,6 +63,9 @@ internal sealed class Failover(GatewayOptions options, GatewayMetrics metrics, T
         /// <summary>A stream goes on.</summary>
         public void End() => failover.Metrics.WentOn(failover.Time.GetElapsedTime(_since));
     }
+
+    [LoggerMessage(LogLevel.Information, "A call to the cluster is tried again: {Fault}")]
+    private partial void LogWaiting(string fault);
 
     private TimeProvider Time => time;
 

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Loire.Cli.Bench;
 using Loire.Cli.Chat;
+using Loire.Cli.Cluster;
 using Loire.Cli.Logits;
 using Loire.Cli.Recall;
 using Loire.Cli.Serve;
@@ -10,6 +11,8 @@ using Loire.Cli.Verify;
 var root = new RootCommand("Loire serves language models whose conversations are named, durable objects.")
 {
     ServeCommand.Create(),
+    SiloCommand.Create(),
+    GatewayCommand.Create(),
     ChatCommand.Create(),
     VerifyCommand.Create(),
     LogitsCommand.Create(),

@@ -21,7 +21,7 @@ public sealed class ReferenceTests
         ["silo/Store.Redis"] = ["silo/Store"],
         ["silo/Host"] = ["silo/Engine", "silo/Store", "shared/Contracts", "shared/Actors", "shared/Text", "shared/Telemetry"],
         ["gateway"] = ["shared/Contracts", "shared/Actors", "shared/Text", "shared/Telemetry"],
-        ["ops/cli"] = ["gateway", "silo/Host", "silo/Engine", "shared/Text"],
+        ["ops/cli"] = ["gateway", "silo/Host", "silo/Engine", "silo/Store.Redis", "shared/Actors.Redis", "shared/Text"],
     };
 
     public static TheoryData<string> ProductProjects =>

@@ -19,6 +19,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Orleans;
+using Orleans.Runtime;
 
 namespace Loire.Cli.Serve;
 
@@ -141,7 +142,7 @@ internal sealed class EmbeddedServer : IAsyncDisposable
     {
         var grains = app.Services.GetRequiredService<IGrainFactory>();
         var models = await grains.GetGrain<IClusterGrain>(IClusterGrain.Key).GetModelsAsync();
-        await grains.GetGrain<IReplicaGrain>(new ReplicaKey(models[0].Id, 0).ToString()).LoadAsync().WaitAsync(cancellationToken);
+        await grains.GetGrain<IReplicaGrain>(new ReplicaKey(models[0].Id, app.Services.GetRequiredService<ILocalSiloDetails>().Name).ToString()).LoadAsync().WaitAsync(cancellationToken);
     }
 
     private static string? Explain(Exception exception, ServeSettings settings) => exception switch

@@ -7,7 +7,7 @@ namespace Loire.Cli.Serve;
 internal static class ServeCommand
 {
     private const int DefaultPort = 8080;
-    private const string KeysVariable = "LOIRE_API_KEYS";
+    public const string KeysVariable = "LOIRE_API_KEYS";
 
     public static Command Create()
     {
@@ -47,7 +47,7 @@ internal static class ServeCommand
         return command;
     }
 
-    private static string[] KeysOfEnvironment() =>
+    public static string[] KeysOfEnvironment() =>
         Environment.GetEnvironmentVariable(KeysVariable)?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) ?? [];
 
     private static async Task<int> RunAsync(ServeSettings settings, CancellationToken stopped)

@@ -3,20 +3,22 @@ using Orleans;
 
 namespace Loire.Contracts;
 
-/// <summary><c>model/replica</c>: the key of a replica's grains; stages and shards add <c>/number</c>.</summary>
-public readonly record struct ReplicaKey(string Model, int Replica)
+/// <summary><c>model/home</c>: the key of a replica's grains; stages and shards add <c>/number</c>.</summary>
+/// <param name="Model">What clients call it.</param>
+/// <param name="Home">Name of the silo that runs its step loop.</param>
+public readonly record struct ReplicaKey(string Model, string Home)
 {
     public string Part(int number) => $"{this}/{number}";
 
     public static ReplicaKey Parse(string key)
     {
         var parts = key.Split('/');
-        return parts.Length >= 2 && int.TryParse(parts[1], out var replica)
-            ? new ReplicaKey(parts[0], replica)
-            : throw new FormatException($"'{key}' is no replica key: model/replica is expected.");
+        return parts is [{ Length: > 0 } model, { Length: > 0 } home, ..]
+            ? new ReplicaKey(model, home)
+            : throw new FormatException($"'{key}' is no replica key: model/home is expected.");
     }
 
-    public override string ToString() => $"{Model}/{Replica}";
+    public override string ToString() => $"{Model}/{Home}";
 }
 
 /// <summary>Where the parts of a replica go.</summary>

@@ -73,7 +73,36 @@ public sealed record ClusterView(
     [property: Id(0)] bool Ready,
     [property: Id(1)] string? Reason,
     [property: Id(2)] ImmutableArray<DeviceView> Devices,
-    [property: Id(3)] ImmutableArray<ReplicaView> Replicas);
+    [property: Id(3)] ImmutableArray<ReplicaView> Replicas)
+{
+    /// <summary>One a silo that is in the cluster.</summary>
+    [Id(4)] public ImmutableArray<SiloView> Silos { get; init; } = [];
+}
+
+/// <summary>One silo, as it sees itself.</summary>
+[GenerateSerializer, Immutable, Alias("loire.silo-view.v1")]
+public sealed record SiloView
+{
+    [Id(0)] public required string Name { get; init; }
+
+    /// <summary>Address and generation: a silo that started again is another one.</summary>
+    [Id(1)] public required string Address { get; init; }
+
+    /// <summary>As its membership says: Joining, Active, ShuttingDown, or Dead.</summary>
+    [Id(2)] public required string Status { get; init; }
+
+    [Id(3)] public ImmutableArray<DeviceView> Devices { get; init; } = [];
+    [Id(4)] public ImmutableArray<ReplicaView> Replicas { get; init; } = [];
+
+    /// <summary>Why it serves nothing yet, in one sentence; null when its default model's replica is ready.</summary>
+    [Id(5)] public string? Reason { get; init; }
+
+    /// <summary>Sessions whose grains are here.</summary>
+    [Id(6)] public int Sessions { get; init; }
+
+    /// <summary>Turns that run here.</summary>
+    [Id(7)] public int RunningTurns { get; init; }
+}
 
 [GenerateSerializer, Immutable, Alias("loire.device-view.v1")]
 public sealed record DeviceView(

@@ -69,6 +69,21 @@ public interface IRouterGrain : IGrainWithStringKey
     Task<RouterView> GetAsync();
 }
 
+/// <summary>One silo: what it has, and what operators do to it. Key: the silo's name; always on that silo.</summary>
+public interface ISiloGrain : IGrainWithStringKey
+{
+    [AlwaysInterleave]
+    Task<SiloView> GetAsync();
+
+    /// <summary>Which of these checkpoints have their state on a device of this silo, in the order given.</summary>
+    [AlwaysInterleave]
+    Task<ImmutableArray<bool>> AreResidentAsync(string model, ImmutableArray<string> checkpoints);
+
+    /// <summary>Stops the silo in good order: its sessions go on elsewhere, then its process ends.</summary>
+    [AlwaysInterleave]
+    Task DrainAsync();
+}
+
 /// <summary>Devices, models and the placement plan of the whole cluster. One activation, key <see cref="Key"/>.</summary>
 public interface IClusterGrain : IGrainWithStringKey
 {
@@ -78,8 +93,10 @@ public interface IClusterGrain : IGrainWithStringKey
     [AlwaysInterleave]
     Task<IReadOnlyList<ModelView>> GetModelsAsync();
 
-    /// <summary>The plan of a model's replica, made on first use.</summary>
-    Task<ReplicaPlan> GetPlanAsync(string model);
+    /// <summary>The plan of a replica, made on first use.</summary>
+    /// <param name="replica">Its key.</param>
+    [AlwaysInterleave]
+    Task<ReplicaPlan> GetPlanAsync(string replica);
 
     /// <summary>One page of an owner's sessions, the newest first.</summary>
     [AlwaysInterleave]

@@ -29,6 +29,12 @@ public interface ISessionGrain : IGrainWithStringKey
     /// <summary>Moves the head back to an earlier turn.</summary>
     Task<SessionView> RewindAsync([Immutable] RewindRequest request);
 
+    /// <summary>Takes the session to another silo. A turn that runs goes on there: its stream ends with <see cref="FailureCode.SessionMoved"/>, and its reader asks again.</summary>
+    /// <param name="silo">Name of the silo; null: any other.</param>
+    /// <returns>From where to where; the same silo twice when there is no other.</returns>
+    [AlwaysInterleave]
+    Task<SessionMove> MoveAsync(string? silo);
+
     /// <summary>Removes the reference. False when there was none.</summary>
     Task<bool> DeleteAsync();
 

@@ -65,6 +65,12 @@ public sealed record SessionHistory(
     [property: Id(2)] ImmutableArray<TranscriptMessage> Messages,
     [property: Id(3)] ImmutableArray<int> Tokens);
 
+/// <param name="From">Silo that had the session.</param>
+/// <param name="To">Silo that has it next.</param>
+/// <param name="WasRunning">Whether a turn was running, which goes on there.</param>
+[GenerateSerializer, Immutable, Alias("loire.session-move.v1")]
+public sealed record SessionMove([property: Id(0)] string From, [property: Id(1)] string To, [property: Id(2)] bool WasRunning);
+
 /// <param name="NewId">Name of the new session, valid by <see cref="SessionKey.IsValidId"/>.</param>
 /// <param name="At">Turn record to begin at; null: the head.</param>
 [GenerateSerializer, Immutable, Alias("loire.fork-request.v1")]

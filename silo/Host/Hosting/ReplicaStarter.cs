@@ -6,13 +6,14 @@ using Loire.Store;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Orleans;
+using Orleans.Runtime;
 
 namespace Loire.Silo;
 
 /// <summary>Opens store and models before the process says that it has started, then loads the default model's replica behind it.</summary>
 /// <remarks>A wrong setting or folder ends the start; weights that cannot be loaded show in the readiness, and the next turn tries again.</remarks>
 internal sealed partial class ReplicaStarter(
-    IGrainFactory grains, ModelCatalog catalog, ICheckpointStore store, SiloOptions options, ReplicaHost replicas, ILogger<ReplicaStarter> logger)
+    IGrainFactory grains, ModelCatalog catalog, ICheckpointStore store, SiloOptions options, ILocalSiloDetails silo, ReplicaHost replicas, ILogger<ReplicaStarter> logger)
     : BackgroundService
 {
     public override Task StartAsync(CancellationToken cancellationToken)
@@ -22,13 +23,13 @@ internal sealed partial class ReplicaStarter(
             _ = PlacementPlanner.Plan(model, options);
         }
 
-        LogOpened(store.Usage.Sessions, options.DataDirectory);
+        LogOpened(store.Usage.Sessions, options.DataDirectory ?? "the store");
         return base.StartAsync(cancellationToken);
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        var replica = new ReplicaKey(catalog.Default.Id, 0).ToString();
+        var replica = new ReplicaKey(catalog.Default.Id, silo.Name).ToString();
         try
         {
             await grains.GetGrain<IReplicaGrain>(replica).LoadAsync().WaitAsync(stoppingToken);

@@ -1,5 +1,7 @@
+using Loire.Silo.Cluster;
 using Loire.Silo.Links;
 using Loire.Silo.Models;
+using Loire.Silo.Placement;
 using Loire.Silo.Replicas;
 using Loire.Silo.Sessions;
 using Loire.Store;
@@ -18,10 +20,23 @@ public static class SiloHosting
 {
     /// <summary>Adds store, engine, grains, and what loads, sweeps and drains them. One silo a process.</summary>
     /// <exception cref="System.ComponentModel.DataAnnotations.ValidationException">A setting is wrong; names it.</exception>
-    public static IHostApplicationBuilder AddLoireSilo(this IHostApplicationBuilder builder, SiloOptions options)
+    /// <param name="builder">The process.</param>
+    /// <param name="options">Of the silo.</param>
+    /// <param name="clustering">How the silo finds others. Null: it is alone.</param>
+    public static IHostApplicationBuilder AddLoireSilo(this IHostApplicationBuilder builder, SiloOptions options, Action<ISiloBuilder>? clustering = null)
     {
-        builder.UseOrleans(silo => silo.UseLocalhostClustering());
         var services = builder.Services;
+        if (options.IsClustered)
+        {
+            services.AddHostedService<ReplicaPreloader>(); // before the actor runtime: a silo joins when it can serve
+        }
+
+        builder.UseOrleans(silo =>
+        {
+            (clustering ?? (alone => alone.UseLocalhostClustering()))(silo);
+            silo.AddPlacementDirector<PinnedPlacement, PinnedPlacementDirector>();
+            silo.AddPlacementDirector<SessionPlacement, SessionPlacementDirector>();
+        });
         services.AddSingleton(options.Validated());
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton<LoireMetrics>();
@@ -32,7 +47,9 @@ public static class SiloHosting
         services.AddSingleton(provider => new TensorLinks(provider.GetRequiredService<ILocalSiloDetails>().SiloAddress.ToString()));
         services.AddSingleton<ReplicaHost>();
         services.AddSingleton<PartLoader>();
-        services.AddSingleton<TurnDrain>();
+        services.AddSingleton(_ => new TurnDrain(options.IsClustered));
+        services.AddSingleton<SiloSessions>();
+        services.AddSingleton<SiloNames>();
         // After the actor runtime, so that they start after it and stop before it.
         services.AddHostedService<ReplicaStarter>();
         services.AddHostedService<StoreSweeper>();

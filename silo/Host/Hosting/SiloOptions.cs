@@ -12,9 +12,11 @@ public sealed record SiloOptions : IValidatableObject
     [Required, MinLength(1)]
     public required IReadOnlyList<string> ModelFolders { get; init; }
 
-    /// <summary>Where sessions, turns and checkpoints are kept.</summary>
-    [Required]
-    public required string DataDirectory { get; init; }
+    /// <summary>Directory where sessions, turns and checkpoints are kept. Null: the host has registered another store.</summary>
+    public string? DataDirectory { get; init; }
+
+    /// <summary>Whether other silos take over what this one leaves behind when it stops: running turns then go on there, and are not waited for.</summary>
+    public bool IsClustered { get; init; }
 
     /// <summary>Layer stages of a replica.</summary>
     [Range(1, 1024)]
@@ -51,7 +53,7 @@ public sealed record SiloOptions : IValidatableObject
 
     internal DirectoryStoreOptions Store => new()
     {
-        Path = DataDirectory,
+        Path = DataDirectory ?? throw new ValidationException($"{nameof(DataDirectory)} is not set, and no other store is registered. Set one."),
         MaxBytes = MaxStoreBytes,
         TimeToLive = StateTimeToLive,
     };

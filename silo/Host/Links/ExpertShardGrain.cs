@@ -1,11 +1,12 @@
 using Loire.Contracts;
 using Loire.Engine.Replica;
+using Loire.Silo.Placement;
 using Orleans;
 
 namespace Loire.Silo.Links;
 
 /// <summary>A set of experts of a replica on one device: loads them once and says where routed tokens go.</summary>
-[KeepAlive]
+[KeepAlive, Pinned]
 internal sealed class ExpertShardGrain(PartLoader loader, TensorLinks links) : Grain, IExpertShardGrain
 {
     private ShardPlan? _plan;

@@ -1,11 +1,12 @@
 using Loire.Contracts;
 using Loire.Engine.Replica;
+using Loire.Silo.Placement;
 using Orleans;
 
 namespace Loire.Silo.Links;
 
 /// <summary>Layers [first, end) of a replica on one device: loads them once and says where their tensors go.</summary>
-[KeepAlive]
+[KeepAlive, Pinned]
 internal sealed class LayerStageGrain(PartLoader loader, TensorLinks links) : Grain, ILayerStageGrain
 {
     private StagePlan? _plan;

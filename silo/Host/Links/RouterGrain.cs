@@ -1,11 +1,12 @@
 using System.Collections.Immutable;
 using Loire.Contracts;
+using Loire.Silo.Placement;
 using Orleans;
 
 namespace Loire.Silo.Links;
 
 /// <summary>Which shard owns which expert of a replica, and how many tokens went to each.</summary>
-[KeepAlive]
+[KeepAlive, Pinned]
 internal sealed class RouterGrain(TensorLinks links) : Grain, IRouterGrain
 {
     private ReplicaPlan? _plan;

@@ -1,6 +1,7 @@
 using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
 using Loire.Contracts;
+using Loire.Silo.Placement;
 using Loire.Store;
 using Microsoft.Extensions.Logging;
 using Orleans;
@@ -13,7 +14,7 @@ namespace Loire.Silo.Replicas;
 /// Loading begins with the activation and is awaited by whoever needs the engine; <see cref="GetAsync"/> never waits for it.
 /// An attempt that failed is made again by the next call that needs the engine.
 /// </remarks>
-[KeepAlive]
+[KeepAlive, Pinned]
 internal sealed partial class ReplicaGrain(
     ReplicaHost replicas, SiloOptions options, TimeProvider time, ILogger<ReplicaGrain> logger) : Grain, IReplicaGrain
 {
@@ -93,7 +94,7 @@ internal sealed partial class ReplicaGrain(
         try
         {
             var start = time.GetTimestamp();
-            var plan = await GrainFactory.GetGrain<IClusterGrain>(IClusterGrain.Key).GetPlanAsync(ReplicaKey.Parse(key).Model);
+            var plan = await GrainFactory.GetGrain<IClusterGrain>(IClusterGrain.Key).GetPlanAsync(key);
             load.Begin(plan.Stages.Length + plan.Shards.Length);
             var table = await GrainFactory.GetGrain<IRouterGrain>(key).OpenAsync(plan);
             var stages = await Task.WhenAll(plan.Stages.Select(

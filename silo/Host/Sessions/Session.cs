@@ -23,6 +23,7 @@ internal sealed partial class Session(
     private SessionLineage? _lineage;
     private TurnStream? _running;
     private string? _changing;
+    private bool _left;
     private string? _madeBy; // the turn that made the session, until it is committed
     private Task _committing = Task.CompletedTask;
     private (Digest Checkpoint, long Bytes) _stateBytes;
@@ -166,6 +167,26 @@ internal sealed partial class Session(
         await SettleAsync();
     }
 
+    /// <summary>Lets go of everything, so that another silo can go on. Turns that come after it are told that the session has moved.</summary>
+    /// <returns>Whether a turn was running.</returns>
+    public async Task<bool> LeaveAsync()
+    {
+        _left = true;
+        var running = _running;
+        if (running is not null)
+        {
+            await running.LeaveAsync();
+        }
+
+        await SettleAsync();
+        if (_lineage is { Head.Checkpoint: { } checkpoint } lineage)
+        {
+            await ReleaseAsync(lineage.Reference.Model, checkpoint); // nobody comes back for it here
+        }
+
+        return running is not null;
+    }
+
     /// <summary>Waits for a commit that its turn did not wait for.</summary>
     public Task SettleAsync() => _committing;
 
@@ -243,6 +264,11 @@ internal sealed partial class Session(
     private TurnStream Open(TurnRequest request)
     {
         Check(request);
+        if (_left)
+        {
+            throw new ClusterException(FailureCode.SessionMoved, $"Session '{key.Id}' goes on another silo. Call again.");
+        }
+
         if (_running is { } running)
         {
             return running.TurnId != request.TurnId ? throw ClusterException.SessionBusy(key.Id, running.TurnId)

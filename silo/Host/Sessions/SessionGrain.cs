@@ -1,32 +1,51 @@
 using System.Runtime.CompilerServices;
 using Loire.Contracts;
+using Loire.Silo.Cluster;
 using Loire.Silo.Models;
+using Loire.Silo.Placement;
 using Loire.Store;
 using Loire.Telemetry;
 using Microsoft.Extensions.Logging;
 using Orleans;
+using Orleans.Runtime;
 using SessionHistory = Loire.Contracts.SessionHistory;
 
 namespace Loire.Silo.Sessions;
 
-/// <summary>One conversation. Everything it does is in <see cref="Session"/>; the grain gives it a name, a scheduler and an end.</summary>
+/// <summary>One conversation. Everything it does is in <see cref="Session"/>; the grain gives it a name, a scheduler, a place and an end.</summary>
 /// <remarks>
 /// Collected early: every turn that keeps no session leaves an activation behind, which nobody calls again, and reading a
 /// lineage anew costs a few small files.
 /// </remarks>
-[CollectionAgeLimit(Minutes = 2)]
+[CollectionAgeLimit(Minutes = 2), SessionPlaced]
 internal sealed class SessionGrain(
-    ICheckpointStore store, ModelCatalog catalog, TurnDrain drain, LoireMetrics metrics, TimeProvider time, ILogger<SessionGrain> logger)
+    ICheckpointStore store, ModelCatalog catalog, TurnDrain drain, SiloSessions silo, SiloOptions options, ILocalSiloDetails local,
+    SiloNames names, LoireMetrics metrics, TimeProvider time, ILogger<SessionGrain> logger)
     : Grain, ISessionGrain
 {
     private Session? _session;
+    private TaskScheduler? _scheduler;
 
     private Session Session => _session ??= new Session(
         SessionKey.Parse(this.GetPrimaryKeyString()), store, catalog,
-        model => GrainFactory.GetGrain<IReplicaGrain>(new ReplicaKey(model, 0).ToString()), drain, metrics, time, logger);
+        model => GrainFactory.GetGrain<IReplicaGrain>(new ReplicaKey(model, local.Name).ToString()), drain, metrics, time, logger);
 
-    public override Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken) =>
-        _session?.StopAsync() ?? Task.CompletedTask;
+    public override Task OnActivateAsync(CancellationToken cancellationToken)
+    {
+        _scheduler = TaskScheduler.Current;
+        silo.Add(this);
+        return Task.CompletedTask;
+    }
+
+    public override async Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
+    {
+        silo.Remove(this);
+        if (_session is { } session)
+        {
+            var goesOn = options.IsClustered && reason.ReasonCode != DeactivationReasonCode.ActivationIdle; // an idle one may come back for its state
+            await (goesOn ? session.LeaveAsync() : session.StopAsync());
+        }
+    }
 
     public async IAsyncEnumerable<TurnEvent> RunTurnAsync(TurnRequest request, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
@@ -44,7 +63,25 @@ internal sealed class SessionGrain(
 
     public Task<SessionView> RewindAsync(RewindRequest request) => Session.RewindAsync(request);
 
+    public async Task<SessionMove> MoveAsync(string? target)
+    {
+        var (name, address) = names.Target(target, Session.Key);
+        if (name == local.Name)
+        {
+            return new SessionMove(local.Name, local.Name, WasRunning: false);
+        }
+
+        var wasRunning = await Session.LeaveAsync();
+        RequestContext.Set(Orleans.Runtime.Placement.IPlacementDirector.PlacementHintKey, address);
+        this.MigrateOnIdle();
+        return new SessionMove(local.Name, name, wasRunning);
+    }
+
     public Task<bool> DeleteAsync() => Session.DeleteAsync();
 
     public Task<bool> HibernateAsync() => Session.HibernateAsync();
+
+    /// <summary>From any thread: the session lets go of its turn and its state, because the silo stops.</summary>
+    public Task LeaveAsync() => Task.Factory.StartNew(
+        () => _session?.LeaveAsync() ?? Task.CompletedTask, CancellationToken.None, TaskCreationOptions.None, _scheduler!).Unwrap(); // added when it had one
 }

@@ -25,6 +25,7 @@ internal sealed partial class SessionTurn(Session session, TurnRequest request) 
     private IReplicaGrain? _replica;
     private bool _opened;
     private bool _cancelled;
+    private bool _leaving;
     private bool _closed;
 
     public async ValueTask<TurnEvent> NextAsync()
@@ -43,6 +44,11 @@ internal sealed partial class SessionTurn(Session session, TurnRequest request) 
             }
 
             return next;
+        }
+        catch (Exception fault) when (_leaving)
+        {
+            await CloseAsync();
+            throw fault as ClusterException is { Code: FailureCode.SessionMoved } moved ? moved : Moved();
         }
         catch (Exception fault)
         {
@@ -68,6 +74,12 @@ internal sealed partial class SessionTurn(Session session, TurnRequest request) 
         {
             await _abort.CancelAsync();
         }
+    }
+
+    public ValueTask LeaveAsync()
+    {
+        _leaving = true;
+        return CancelAsync();
     }
 
     public void Dispose() => _abort.Dispose();
@@ -213,6 +225,11 @@ internal sealed partial class SessionTurn(Session session, TurnRequest request) 
     /// <summary>Not cancellable: the reader has seen these tokens, so the session has to agree.</summary>
     private async ValueTask<TurnFinish> EndAsync(TurnFinish finish)
     {
+        if (_leaving && finish.Reason == FinishReason.Cancelled)
+        {
+            throw Moved(); // the open turn stands, for whoever goes on with it
+        }
+
         finish = finish with { GeneratedTokens = _answer.Tokens.Count };
         if (!_opened)
         {
@@ -262,6 +279,9 @@ internal sealed partial class SessionTurn(Session session, TurnRequest request) 
             }
         }
     }
+
+    private ClusterException Moved() => new(
+        FailureCode.SessionMoved, $"Session '{session.Key.Id}' moves to another silo, and turn '{request.TurnId}' goes on there. Call again with the same turn id.");
 
     private TurnFinish Cancelled() => new()
     {

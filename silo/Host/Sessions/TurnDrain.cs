@@ -3,7 +3,8 @@ using Loire.Contracts;
 namespace Loire.Silo.Sessions;
 
 /// <summary>The turns that run on this silo, so that it can stop in good order. Safe from any thread.</summary>
-public sealed class TurnDrain : IDisposable
+/// <param name="othersTakeOver">Whether a turn that is refused here runs on another silo.</param>
+public sealed class TurnDrain(bool othersTakeOver = false) : IDisposable
 {
     private readonly Lock _lock = new();
     private readonly CancellationTokenSource _cancel = new();
@@ -22,7 +23,9 @@ public sealed class TurnDrain : IDisposable
         {
             if (_stopping)
             {
-                throw new ClusterException(FailureCode.NoCapacity, "The silo is stopping. Retry: another one takes over.", retryAfter: TimeSpan.FromSeconds(5));
+                throw othersTakeOver
+                    ? new ClusterException(FailureCode.SessionMoved, "The silo is stopping, and its sessions go on elsewhere. Call again.")
+                    : new ClusterException(FailureCode.NoCapacity, "The silo is stopping. Retry when it has started again.", retryAfter: TimeSpan.FromSeconds(5));
             }
 
             Running++;
@@ -38,16 +41,21 @@ public sealed class TurnDrain : IDisposable
         }
     }
 
-    /// <summary>Takes no more turns and lets the running ones finish; after <paramref name="timeout"/> they are cancelled, which commits what was delivered.</summary>
-    /// <returns>False when <paramref name="cancellationToken"/> fired with turns still running.</returns>
-    public async Task<bool> DrainAsync(TimeSpan timeout, TimeProvider time, CancellationToken cancellationToken)
+    /// <summary>Takes no more turns.</summary>
+    public void Close()
     {
         lock (_lock)
         {
             _stopping = true;
             SignalWhenIdle();
         }
+    }
 
+    /// <summary>Takes no more turns and lets the running ones finish; after <paramref name="timeout"/> they are cancelled, which commits what was delivered.</summary>
+    /// <returns>False when <paramref name="cancellationToken"/> fired with turns still running.</returns>
+    public async Task<bool> DrainAsync(TimeSpan timeout, TimeProvider time, CancellationToken cancellationToken)
+    {
+        Close();
         try
         {
             await _idle.Task.WaitAsync(timeout, time, cancellationToken);

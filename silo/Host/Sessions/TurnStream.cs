@@ -12,6 +12,9 @@ internal interface ITurnSource : IDisposable
 
     /// <summary>Ends the turn: <see cref="NextAsync"/> comes to its end soon. May be called while it runs.</summary>
     ValueTask CancelAsync();
+
+    /// <summary>Ends the turn here, uncommitted, so that it goes on elsewhere: <see cref="NextAsync"/> soon fails with <see cref="FailureCode.SessionMoved"/>.</summary>
+    ValueTask LeaveAsync();
 }
 
 /// <summary>The events of one turn, for any number of readers: each gets all of them from the beginning.</summary>
@@ -79,13 +82,16 @@ internal sealed class TurnStream
     }
 
     /// <summary>Cancels the turn and waits until what was delivered is committed.</summary>
-    public Task StopAsync() => _stop ??= StopCoreAsync();
+    public Task StopAsync() => _stop ??= StopCoreAsync(_source.CancelAsync);
 
-    private async Task StopCoreAsync()
+    /// <summary>Ends the turn here and waits until it has: its readers are told to go on elsewhere.</summary>
+    public Task LeaveAsync() => _stop ??= StopCoreAsync(_source.LeaveAsync);
+
+    private async Task StopCoreAsync(Func<ValueTask> end)
     {
         if (!IsEnded)
         {
-            await _source.CancelAsync();
+            await end();
         }
 
         while (!IsEnded)

@@ -116,6 +116,10 @@ internal sealed class FakeSession(SessionKey key, FakeCluster cluster) : ISessio
         return Task.FromResult(fork.View);
     }
 
+    public Task<SessionMove> MoveAsync(string? silo) => Exists
+        ? Task.FromResult(new SessionMove("silo-1", silo ?? "silo-2", WasRunning: _running is not null))
+        : throw ClusterException.SessionNotFound(key.Id);
+
     public Task<SessionView> RewindAsync(RewindRequest request)
     {
         if (!Exists)

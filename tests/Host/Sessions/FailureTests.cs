@@ -1,7 +1,7 @@
 using Loire.Contracts;
 using Loire.Engine.Replica;
 using Loire.Silo.Models;
-using Loire.Silo.Placement;
+using Loire.Silo.Cluster;
 using Loire.Store;
 
 namespace Loire.Host.Tests;

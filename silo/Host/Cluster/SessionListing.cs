@@ -3,7 +3,7 @@ using Loire.Contracts;
 using Loire.Silo.Models;
 using Loire.Store;
 
-namespace Loire.Silo.Placement;
+namespace Loire.Silo.Cluster;
 
 /// <summary>Pages through an owner's sessions, the newest first.</summary>
 internal sealed class SessionListing(ICheckpointStore store, ModelCatalog catalog)

@@ -1,6 +1,6 @@
 using Loire.Contracts;
 using Loire.Silo.Models;
-using Loire.Silo.Placement;
+using Loire.Silo.Cluster;
 
 namespace Loire.Host.Tests;
 

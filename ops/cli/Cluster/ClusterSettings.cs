@@ -1,0 +1,80 @@
+using System.CommandLine;
+using System.Net;
+using Loire.Actors.Redis;
+using Loire.Actors.Transport;
+using Loire.Cli.Terminal;
+using Loire.Store.Redis;
+using Orleans.Configuration;
+using Orleans.Hosting;
+
+namespace Loire.Cli.Cluster;
+
+/// <summary>Which cluster a silo or gateway belongs to, and how it gets there: the same for all of its processes.</summary>
+internal sealed record ClusterSettings
+{
+    public const string SecretVariable = "LOIRE_CLUSTER_SECRET";
+
+    /// <summary>Address of Redis, as <c>host:port</c> with options after commas.</summary>
+    public required string Redis { get; init; }
+
+    /// <summary>Clusters on one Redis are apart by this name.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>What peers prove to each other that they know.</summary>
+    public string? Secret { get; init; }
+
+    /// <summary>Leases for one host or rack: a dead silo is found within about a second.</summary>
+    public bool Fast { get; init; }
+
+    public RedisStoreOptions Store => new() { Connection = Redis, Cluster = Name };
+
+    public void Configure(ISiloBuilder silo, string name, IPAddress address, int port) => silo
+        .UseRedisClustering(Redis)
+        .ConfigureEndpoints(address, port, gatewayPort: 0)
+        .Configure<ClusterOptions>(options => options.ClusterId = options.ServiceId = Name)
+        .Configure<SiloOptions>(options => options.SiloName = name)
+        .Configure<TransportOptions>(options => options.ClusterSecret = Secret)
+        .Configure<RedisLeaseOptions>(Lease);
+
+    public void Configure(IClientBuilder client) => client
+        .UseRedisClustering(Redis)
+        .Configure<ClusterOptions>(options => options.ClusterId = options.ServiceId = Name)
+        .Configure<TransportOptions>(options => options.ClusterSecret = Secret)
+        .Configure<RedisLeaseOptions>(Lease);
+
+    private void Lease(RedisLeaseOptions options)
+    {
+        if (Fast)
+        {
+            options.UseFastProfile();
+        }
+    }
+}
+
+/// <summary>The options that <c>loire silo</c> and <c>loire gateway</c> share.</summary>
+internal sealed class ClusterOptionSet
+{
+    private readonly Option<string> _redis = new("--redis") { Description = "Redis of the cluster, host:port.", HelpName = "ADDRESS", DefaultValueFactory = _ => "localhost:6379" };
+    private readonly Option<string> _name = new("--cluster") { Description = "Name of the cluster.", HelpName = "NAME", DefaultValueFactory = _ => "loire" };
+    private readonly Option<bool> _fast = new("--fast") { Description = "Short leases, for silos on one host or rack: a dead silo is found within a second." };
+
+    public void AddTo(Command command)
+    {
+        command.Add(_redis);
+        command.Add(_name);
+        command.Add(_fast);
+    }
+
+    /// <exception cref="CommandFailedException">The secret is too short.</exception>
+    public ClusterSettings Read(ParseResult arguments)
+    {
+        var secret = Environment.GetEnvironmentVariable(ClusterSettings.SecretVariable);
+        return new ClusterSettings
+        {
+            Redis = arguments.GetValue(_redis)!,
+            Name = arguments.GetValue(_name)!,
+            Fast = arguments.GetValue(_fast),
+            Secret = secret is { Length: > 0 } ? secret : null,
+        };
+    }
+}

@@ -1,0 +1,55 @@
+using System.CommandLine;
+using System.Net;
+using Loire.Cli.Terminal;
+using Loire.Engine.Replica;
+using Loire.Silo;
+using Loire.Store.Redis;
+using Microsoft.Extensions.Hosting;
+
+namespace Loire.Cli.Cluster;
+
+/// <summary><c>loire silo</c>: one member of a cluster, which owns the devices of its host.</summary>
+internal static class SiloCommand
+{
+    public static Command Create()
+    {
+        var cluster = new ClusterOptionSet();
+        var name = new Option<string?>("--name") { Description = "What operators call it; unique in the cluster. Default: host name and port.", HelpName = "NAME" };
+        var port = new Option<int>("--port") { Description = "Port for other silos and gateways.", HelpName = "PORT", DefaultValueFactory = _ => 11111 };
+        var address = new Option<string>("--address") { Description = "IP address at which others reach this host.", HelpName = "IP", DefaultValueFactory = _ => "127.0.0.1" };
+        var model = CommonOptions.Model();
+        var stages = CommonOptions.Stages();
+        var shards = CommonOptions.Shards();
+        var threads = new Option<int>("--threads") { Description = "Threads that compute; 0 takes one a core.", HelpName = "N" };
+        var verbose = new Option<bool>("--verbose") { Description = "Log what happens, and not only what goes wrong." };
+        var command = new Command("silo", "Joins a cluster on Redis and serves the model there. Gateways speak HTTP for it.") { name, port, address, model, stages, shards, threads, verbose };
+        cluster.AddTo(command);
+        command.SetAction(async (arguments, cancellationToken) =>
+        {
+            var text = arguments.GetValue(address)!;
+            var ip = IPAddress.TryParse(text, out var parsed) ? parsed : throw new CommandFailedException($"--address is '{text}'; an IP address is expected.", exitCode: 2);
+            var options = new Silo.SiloOptions
+            {
+                ModelFolders = [CommonOptions.ModelFolderOf(arguments.GetValue(model))],
+                IsClustered = true,
+                Stages = arguments.GetValue(stages),
+                ExpertShards = arguments.GetValue(shards),
+                Engine = new EngineOptions { Threads = arguments.GetValue(threads) },
+            };
+            var silo = arguments.GetValue(name) ?? $"{Dns.GetHostName()}-{arguments.GetValue(port)}";
+            using var host = Build(cluster.Read(arguments), options, silo, ip, arguments.GetValue(port), arguments.GetValue(verbose));
+            await ProcessHost.RunAsync(host, $"silo {silo}", cancellationToken);
+            return 0;
+        });
+        return command;
+    }
+
+    private static IHost Build(ClusterSettings cluster, Silo.SiloOptions options, string name, IPAddress address, int port, bool verbose)
+    {
+        var builder = Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings { ContentRootPath = AppContext.BaseDirectory });
+        ProcessHost.Log(builder.Logging, verbose);
+        builder.Services.AddRedisCheckpointStore(cluster.Store);
+        builder.AddLoireSilo(options, silo => cluster.Configure(silo, name, address, port));
+        return builder.Build();
+    }
+}

@@ -1,0 +1,71 @@
+using System.Collections.Immutable;
+using System.Runtime.InteropServices;
+using Loire.Contracts;
+using Loire.Silo.Models;
+using Loire.Silo.Placement;
+using Loire.Silo.Replicas;
+using Loire.Silo.Sessions;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Orleans;
+using Orleans.Runtime;
+
+namespace Loire.Silo.Cluster;
+
+/// <summary>Speaks for the silo that it is on.</summary>
+[KeepAlive, Pinned]
+internal sealed partial class SiloGrain(
+    ModelCatalog catalog, ReplicaHost replicas, SiloSessions sessions, TurnDrain drain, ILocalSiloDetails silo,
+    IClusterMembershipService membership, IHostApplicationLifetime process, ILogger<SiloGrain> logger)
+    : Grain, ISiloGrain
+{
+    public async Task<SiloView> GetAsync()
+    {
+        var keys = catalog.Models.Select(model => new ReplicaKey(model.Id, silo.Name).ToString()).ToArray();
+        var views = await Task.WhenAll(keys
+            .Where(key => replicas.Find(key) is not null)
+            .Select(key => GrainFactory.GetGrain<IReplicaGrain>(key).GetAsync()));
+        var awaited = keys[0]; // the default model's: others are loaded when somebody asks for them
+        return new SiloView
+        {
+            Name = silo.Name,
+            Address = silo.SiloAddress.ToString(),
+            Status = membership.CurrentSnapshot.GetSiloStatus(silo.SiloAddress).ToString(),
+            Devices = [Device()],
+            Replicas = [.. views],
+            Reason = views.Any(view => view.Key == awaited && view.Ready) ? null : ReasonOf(awaited),
+            Sessions = sessions.Count,
+            RunningTurns = drain.Running,
+        };
+    }
+
+    public async Task<ImmutableArray<bool>> AreResidentAsync(string model, ImmutableArray<string> checkpoints)
+    {
+        var key = new ReplicaKey(model, silo.Name).ToString();
+        return replicas.Find(key) is null
+            ? [.. checkpoints.Select(_ => false)]
+            : await GrainFactory.GetGrain<IReplicaGrain>(key).AreResidentAsync(checkpoints);
+    }
+
+    public Task DrainAsync()
+    {
+        LogDrained(silo.Name);
+        process.StopApplication(); // whose first step is to let the sessions go
+        return Task.CompletedTask;
+    }
+
+    private string ReasonOf(string replica)
+    {
+        var load = replicas.LoadOf(replica);
+        return load.Failure is { } failure
+            ? $"Replica '{replica}' could not be loaded: {failure}"
+            : $"Replica '{replica}' is being loaded: {load.Fraction:P0}.";
+    }
+
+    private DeviceView Device() => new(
+        silo.Name, PlacementPlanner.CpuDevice,
+        $"{Environment.ProcessorCount} cores, {RuntimeInformation.ProcessArchitecture}", GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
+
+    [LoggerMessage(LogLevel.Information, "Silo {Silo} is drained by order, and stops")]
+    private partial void LogDrained(string silo);
+}
