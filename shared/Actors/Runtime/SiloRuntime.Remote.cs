@@ -16,6 +16,7 @@ namespace Loire.Actors;
 internal sealed partial class SiloRuntime
 {
     private const int KnownLocations = 100_000;
+    private const int KnownDead = 1_000;
 
     private static readonly TimeSpan FirstPause = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan LongestPause = TimeSpan.FromSeconds(1);
@@ -138,17 +139,23 @@ internal sealed partial class SiloRuntime
     private async Task OnMembershipAsync(ClusterMembershipSnapshot snapshot)
     {
         var died = new List<SiloAddress>();
-        foreach (var member in snapshot.Members.Values)
+        foreach (var silo in snapshot.Members.Keys.Concat(Links.Peers))
         {
-            if (member.Status == SiloStatus.Dead && member.SiloAddress != Address && _dead.TryAdd(member.SiloAddress, true))
+            if (silo != Address && snapshot.GetSiloStatus(silo) == SiloStatus.Dead && _dead.TryAdd(silo, true))
             {
-                died.Add(member.SiloAddress);
-            }
-            else if (IsClient && member.Status == SiloStatus.Active)
-            {
-                Links.Get(member.SiloAddress).Open();
+                died.Add(silo);
             }
         }
+
+        if (_dead.Count > KnownDead)
+        {
+            foreach (var silo in _dead.Keys.Where(silo => !snapshot.Members.ContainsKey(silo)).ToArray())
+            {
+                _dead.TryRemove(silo, out _);
+            }
+        }
+
+        Links.OpenAll();
 
         if (!IsClient && snapshot.GetSiloStatus(Address) == SiloStatus.Dead && !Catalog.IsClosed)
         {

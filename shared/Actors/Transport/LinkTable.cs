@@ -24,6 +24,21 @@ internal sealed class LinkTable(SiloRuntime runtime, TransportOptions options, s
     /// <summary>How many calls are on their way to other processes, or wait for that.</summary>
     public int Depth => _links.Values.Sum(link => link.Waiting + (link.Current?.Depth ?? 0));
 
+    /// <summary>All that have, or had, a link.</summary>
+    public ICollection<SiloAddress> Peers => _links.Keys;
+
+    /// <summary>Lets a client be connected to all active silos, so that each can call its observers.</summary>
+    public void OpenAll()
+    {
+        if (runtime.IsClient)
+        {
+            foreach (var member in runtime.Membership.CurrentSnapshot.Members.Values.Where(member => member.Status == SiloStatus.Active))
+            {
+                Get(member.SiloAddress).Open();
+            }
+        }
+    }
+
     public Link Get(SiloAddress silo) => _links.TryGetValue(silo, out var link) ? link : _links.GetOrAdd(silo, new Link(this, silo));
 
     /// <summary>Clients are not dialled: they call, and are called back on their own connection.</summary>
@@ -240,6 +255,7 @@ internal sealed class LinkTable(SiloRuntime runtime, TransportOptions options, s
 
     private void KeepAlive()
     {
+        OpenAll();
         foreach (var link in _links.Values)
         {
             link.Current?.KeepAlive();
