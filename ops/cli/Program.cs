@@ -13,6 +13,7 @@ var root = new RootCommand("Loire serves language models whose conversations are
     ServeCommand.Create(),
     SiloCommand.Create(),
     GatewayCommand.Create(),
+    ClusterCommand.Create(),
     ChatCommand.Create(),
     VerifyCommand.Create(),
     LogitsCommand.Create(),

@@ -60,6 +60,12 @@ internal sealed class ServerClient : IDisposable
     public Task RewindAsync(string id, int turns, CancellationToken cancellationToken) =>
         PostAsync($"v1/sessions/{id}/rewind", new { turns }, cancellationToken);
 
+    public Task<JsonElement> ClusterAsync(CancellationToken cancellationToken) => GetAsync("v1/cluster", cancellationToken);
+
+    public Task DrainAsync(string silo, CancellationToken cancellationToken) => PostAsync($"v1/cluster/silos/{silo}/drain", new { }, cancellationToken);
+
+    public Task MoveAsync(string id, string? silo, CancellationToken cancellationToken) => PostAsync($"v1/sessions/{id}/move", new { silo }, cancellationToken);
+
     public Task HibernateAsync(string id, CancellationToken cancellationToken) =>
         PostAsync($"v1/sessions/{id}/hibernate", new { }, cancellationToken);
 
