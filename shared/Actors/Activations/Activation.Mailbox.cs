@@ -56,7 +56,7 @@ internal sealed partial class Activation
 
         if (start)
         {
-            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: true);
+            Transport.ReaderSlot.Schedule(this);
         }
 
         return true;

@@ -35,6 +35,7 @@ internal sealed partial class Connection
 
     private async Task ReceiveAsync()
     {
+        IThreadPoolWorkItem? work = null;
         try
         {
             var buffer = GC.AllocateUninitializedArray<byte>(BufferBytes);
@@ -44,16 +45,28 @@ internal sealed partial class Connection
             {
                 // Where arrays come, little is read ahead: they are received where they stay.
                 var limit = _arraysCome ? Math.Min(ReadAhead, buffer.Length - end) : buffer.Length - end;
-                var count = await ReceiveAsync(buffer.AsMemory(end, limit)).ConfigureAwait(false);
-                if (count == 0)
+                var receiving = new ReceiveThenRun(_channel.ReceiveAsync(buffer.AsMemory(end, limit), _stop.Token), work);
+                work = null;
+                var count = await receiving;
+                if (!Heard(count))
                 {
                     return;
                 }
 
                 end += count;
-                start = ReadFrames(buffer, start, end, reader);
+                ReaderSlot.Arm();
+                try
+                {
+                    start = ReadFrames(buffer, start, end, reader);
+                }
+                finally
+                {
+                    work = ReaderSlot.Disarm();
+                }
+
                 if (_partial is { } partial)
                 {
+                    RunElsewhere(ref work);
                     _partial = null;
                     if (!await ReceiveRestAsync(partial).ConfigureAwait(false))
                     {
@@ -68,12 +81,14 @@ internal sealed partial class Connection
                 var room = RoomAsync();
                 if (!room.IsCompleted)
                 {
+                    RunElsewhere(ref work);
                     await room.ConfigureAwait(false);
                 }
             }
         }
         catch (Exception exception)
         {
+            RunElsewhere(ref work);
             Close(exception);
         }
     }
@@ -81,13 +96,27 @@ internal sealed partial class Connection
     private async ValueTask<int> ReceiveAsync(Memory<byte> into)
     {
         var count = await _channel.ReceiveAsync(into, _stop.Token).ConfigureAwait(false);
+        return Heard(count) ? count : 0;
+    }
+
+    private bool Heard(int count)
+    {
         Volatile.Write(ref _heard, 1);
         if (count == 0)
         {
             Close(new IOException($"{Peer} closed the connection."));
         }
 
-        return count;
+        return count > 0;
+    }
+
+    private static void RunElsewhere(ref IThreadPoolWorkItem? work)
+    {
+        if (work is not null)
+        {
+            ThreadPool.UnsafeQueueUserWorkItem(work, preferLocal: true);
+            work = null;
+        }
     }
 
     private async ValueTask<bool> ReceiveRestAsync(Partial partial)
