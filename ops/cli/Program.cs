@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Loire.Cli.Bench;
+using Loire.Cli.Chaos;
 using Loire.Cli.Chat;
 using Loire.Cli.Cluster;
 using Loire.Cli.Logits;
@@ -14,6 +15,7 @@ var root = new RootCommand("Loire serves language models whose conversations are
     SiloCommand.Create(),
     GatewayCommand.Create(),
     ClusterCommand.Create(),
+    ChaosCommand.Create(),
     ChatCommand.Create(),
     VerifyCommand.Create(),
     LogitsCommand.Create(),

@@ -25,6 +25,11 @@ internal sealed record ChatRequest
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public string? SessionId { get; init; }
 
+    /// <summary>A retry with the same id is the same turn.</summary>
+    [JsonPropertyName("turn_id")]
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? TurnId { get; init; }
+
     /// <summary>Only names the session: <see cref="Messages"/> is the whole history. Sent as a header.</summary>
     [JsonIgnore]
     public string? NamedSession { get; init; }

@@ -42,6 +42,12 @@ internal static class ClusterStatus
             processes.Add(process.Name, $"{process.Port}", $"{process.Pid}", process.IsAlive ? "runs" : "has ended");
         }
 
+        if (cluster.Processes.Count == 0)
+        {
+            output.WriteLine($"Nothing runs. What {cluster.Folder} holds is there again after 'ops/cluster up'.");
+            return false;
+        }
+
         output.Write(processes);
         output.WriteLine();
         using var client = new ServerClient(cluster.Gateway);

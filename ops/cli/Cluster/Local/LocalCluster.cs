@@ -11,6 +11,7 @@ namespace Loire.Cli.Cluster;
 internal sealed class LocalCluster
 {
     private const string FileName = "cluster.json";
+    private const string Name = "local";
 
     private static readonly JsonSerializerOptions Format = new() { WriteIndented = true, Converters = { new JsonStringEnumConverter() } };
 
@@ -30,6 +31,9 @@ internal sealed class LocalCluster
     public Uri Gateway => new($"http://localhost:{(Gateways.FirstOrDefault(gateway => gateway.IsAlive) ?? Gateways.First()).Port}");
 
     public string Folder => _folder;
+
+    /// <summary>How its processes were told to find each other.</summary>
+    public ClusterSettings Settings => new() { Redis = $"localhost:{_state.Settings.RedisPort}", Name = Name, Secret = _state.Secret, Fast = _state.Settings.Fast };
 
     /// <summary>A new cluster in an empty or forgotten folder; nothing runs yet.</summary>
     public static LocalCluster Create(string folder, LocalSettings settings)
@@ -104,7 +108,7 @@ internal sealed class LocalCluster
     }
 
     private string[] Common() =>
-        ["--redis", $"localhost:{_state.Settings.RedisPort}", "--cluster", "local", "--verbose", .. _state.Settings.Fast ? ["--fast"] : (string[])[]];
+        ["--redis", $"localhost:{_state.Settings.RedisPort}", "--cluster", Name, "--verbose", .. _state.Settings.Fast ? ["--fast"] : (string[])[]];
 
     private LocalProcess Start(LocalProcess process, string[] arguments) => process.Start(
         Environment.GetEnvironmentVariable("DOTNET_HOST_PATH") ?? "dotnet",

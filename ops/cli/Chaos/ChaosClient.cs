@@ -1,0 +1,128 @@
+using System.Collections.Concurrent;
+using System.Diagnostics;
+using System.Text;
+using Loire.Cli.Http;
+
+namespace Loire.Cli.Chaos;
+
+/// <summary>An application that talks to the cluster through its gateways, and holds what it sees against what it should.</summary>
+/// <param name="gateways">Used in turn.</param>
+/// <param name="expected">Answers of the undisturbed run: by script, then turn.</param>
+internal sealed class ChaosClient(IReadOnlyList<ServerClient> gateways, IReadOnlyList<string[]> expected)
+{
+    private const double NotableMilliseconds = 250;
+    private const int MostNotes = 10;
+
+    private readonly ConcurrentQueue<double> _pauses = [];
+    private readonly ConcurrentQueue<string> _notes = [];
+    private readonly ConcurrentDictionary<string, List<string>> _acknowledged = [];
+    private int _asked;
+    private int _askedAgain;
+    private int _different;
+    private int _turns;
+    private long _tokens;
+
+    /// <summary>What each session should hold at the end: the ids of its turns, in order.</summary>
+    public IReadOnlyDictionary<string, List<string>> Acknowledged => _acknowledged;
+
+    public IEnumerable<double> Pauses => _pauses;
+
+    public IEnumerable<string> Notes => _notes;
+
+    public int AskedAgain => _askedAgain;
+
+    public int Different => _different;
+
+    public int Turns => _turns;
+
+    public long Tokens => _tokens;
+
+    /// <summary>Holds the conversation again and again, in a new session each time, until it is told to stop.</summary>
+    public async Task RunAsync(ChaosScript script, CancellationToken stop)
+    {
+        for (var round = 0; !stop.IsCancellationRequested; round++)
+        {
+            var session = $"chaos-{script.Number}-{round}";
+            var held = _acknowledged[session] = [];
+            for (var turn = 0; turn < script.Turns.Count && !stop.IsCancellationRequested; turn++)
+            {
+                var turnId = $"t{turn}";
+                var text = await AskAsync(script.Turns[turn].Request(session, turnId));
+                lock (held)
+                {
+                    held.Add(turnId);
+                }
+
+                Interlocked.Increment(ref _turns);
+                if (text != expected[script.Number][turn])
+                {
+                    Interlocked.Increment(ref _different);
+                    Note($"{session}, turn {turn}: {FirstDifference(expected[script.Number][turn], text)}");
+                    break; // what follows would differ as well
+                }
+            }
+        }
+    }
+
+    /// <summary>A turn until its end was seen. What a gateway gives up, an application asks for again with the same id.</summary>
+    private async Task<string> AskAsync(ChatRequest request)
+    {
+        while (true)
+        {
+            try
+            {
+                return await ReadAsync(gateways[Interlocked.Increment(ref _asked) % gateways.Count], request);
+            }
+            catch (Exception refused) when (refused is ApiException or HttpRequestException or IOException)
+            {
+                Interlocked.Increment(ref _askedAgain);
+                Note($"{request.SessionId}, {request.TurnId}: {refused.Message}");
+                await Task.Delay(200);
+            }
+        }
+    }
+
+    private async Task<string> ReadAsync(ServerClient gateway, ChatRequest request)
+    {
+        var text = new StringBuilder();
+        var last = Stopwatch.GetTimestamp();
+        var longest = 0.0;
+        Usage? usage = null;
+        await foreach (var piece in gateway.StreamAsync(request, CancellationToken.None))
+        {
+            longest = Math.Max(longest, Stopwatch.GetElapsedTime(last).TotalMilliseconds);
+            last = Stopwatch.GetTimestamp();
+            text.Append(piece.Text);
+            usage = piece.Usage ?? usage;
+        }
+
+        if (usage is null)
+        {
+            throw new IOException("The stream ended before the turn did.");
+        }
+
+        Interlocked.Add(ref _tokens, usage.CompletionTokens);
+        if (longest > NotableMilliseconds)
+        {
+            _pauses.Enqueue(longest);
+        }
+
+        return text.ToString();
+    }
+
+    private static string FirstDifference(string expected, string found)
+    {
+        var common = expected.AsSpan().CommonPrefixLength(found);
+        return $"after {common} characters '{Cut(found, common)}' stands where '{Cut(expected, common)}' was said undisturbed";
+    }
+
+    private static string Cut(string text, int start) => text[start..Math.Min(text.Length, start + 30)];
+
+    private void Note(string note)
+    {
+        if (_notes.Count < MostNotes)
+        {
+            _notes.Enqueue(note);
+        }
+    }
+}
