@@ -14,6 +14,7 @@ public sealed class LoireMetrics : IDisposable
         Turns = new TurnMetrics(_meter);
         Checkpoints = new CheckpointMetrics(_meter);
         Steps = new StepMetrics(_meter);
+        Silo = new SiloMetrics(_meter);
     }
 
     public TurnMetrics Turns { get; }
@@ -21,6 +22,8 @@ public sealed class LoireMetrics : IDisposable
     public CheckpointMetrics Checkpoints { get; }
 
     public StepMetrics Steps { get; }
+
+    public SiloMetrics Silo { get; }
 
     public void Dispose() => _meter.Dispose();
 }
