@@ -1,3 +1,4 @@
+using Loire.Telemetry.Prometheus;
 using Microsoft.AspNetCore.Server.Kestrel.Core;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
@@ -32,6 +33,7 @@ public static class GatewayHosting
             .AddSingleton<ReadinessGate>()
             .AddSingleton<HealthEndpoints>()
             .AddSingleton<FailureMiddleware>()
+            .AddSingleton<PrometheusExporter>()
             .Configure<KestrelServerOptions>(static kestrel => kestrel.AddServerHeader = false);
         return builder;
     }
@@ -43,6 +45,7 @@ public static class GatewayHosting
         app.UseMiddleware<FailureMiddleware>();
         app.Use(app.Services.GetRequiredService<HostNames>().CheckAsync);
         HealthEndpoints.Map(app);
+        MetricsEndpoint.Map(app, app.Services.GetRequiredService<PrometheusExporter>());
         var api = app.MapGroup("").AddEndpointFilter(new CallerFilter(app.Services.GetRequiredService<ApiKeys>()));
         ModelEndpoints.Map(api);
         ChatEndpoint.Map(api);

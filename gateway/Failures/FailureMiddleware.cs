@@ -1,7 +1,7 @@
 namespace Loire.Gateway;
 
 /// <summary>The outermost layer of the API: exceptions, and answers without a body such as 404 and 405, leave in OpenAI's shape.</summary>
-internal sealed partial class FailureMiddleware(ILogger<FailureMiddleware> logger) : IMiddleware
+internal sealed partial class FailureMiddleware(GatewayMetrics metrics, ILogger<FailureMiddleware> logger) : IMiddleware
 {
     public async Task InvokeAsync(HttpContext context, RequestDelegate next)
     {
@@ -31,6 +31,7 @@ internal sealed partial class FailureMiddleware(ILogger<FailureMiddleware> logge
     /// <summary>One line for each failure; the exception itself only where it is ours to look into.</summary>
     public void Log(HttpContext context, in HttpFailure failure, Exception exception)
     {
+        metrics.Failed(failure.Code);
         if (failure.Status == 500)
         {
             LogDefect(context.Request.Method, context.Request.Path, exception);

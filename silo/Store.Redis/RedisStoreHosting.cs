@@ -18,6 +18,7 @@ public static class RedisStoreHosting
             options, provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<RedisStore>>()));
         services.AddSingleton<ICheckpointStore>(provider => provider.GetRequiredService<RedisStore>());
         services.AddHostedService<RedisStoreCheck>();
+        services.AddHostedService<RedisHealthMeter>();
         return services;
     }
 }

@@ -11,7 +11,7 @@ public sealed partial class HouseTests
     private static readonly string[] LongFiles = [];
 
     /// <summary>The only addresses that code and scripts may reach for; documents may link anywhere.</summary>
-    private static readonly string[] Hosts = ["localhost", "127.0.0.1", "0.0.0.0", "dotnet.microsoft.com"];
+    private static readonly string[] Hosts = ["localhost", "127.0.0.1", "0.0.0.0", "dotnet.microsoft.com", "prometheus"];
 
     private static readonly string[] CodeExtensions = [".cs", ".sh", ".csproj", ".props", ".targets", ".json", ".yml", ".yaml", ".html", ".js", ".css", ".sln", ".config", ""];
 

@@ -194,6 +194,7 @@ public sealed partial class PrometheusExporterTests : IDisposable
         Assert.Contains("loire_turn_first_token_milliseconds_count 1\n", text, StringComparison.Ordinal);
         Assert.Contains("loire_silo_sessions 4\n", text, StringComparison.Ordinal);
         Assert.Contains("dotnet_process_memory_working_set_bytes ", text, StringComparison.Ordinal);
+        Assert.Contains("\ndotnet_thread_pool_thread_count ", text, StringComparison.Ordinal);
         Assert.Contains("dotnet_gc_collections_total{", text, StringComparison.Ordinal);
     }
 

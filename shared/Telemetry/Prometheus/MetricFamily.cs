@@ -40,6 +40,7 @@ internal sealed class MetricFamily
     /// <summary>Null for a kind of instrument that is not known.</summary>
     public static MetricKind? KindOf(Instrument instrument) => instrument switch
     {
+        _ when MetricSources.IsLevel(instrument) => MetricKind.Gauge,
         _ when IsOf(instrument, typeof(Counter<>)) || IsOf(instrument, typeof(ObservableCounter<>)) => MetricKind.Counter,
         _ when IsOf(instrument, typeof(Histogram<>)) => MetricKind.Histogram,
         _ when IsOf(instrument, typeof(Gauge<>)) || IsOf(instrument, typeof(ObservableGauge<>)) => MetricKind.Gauge,

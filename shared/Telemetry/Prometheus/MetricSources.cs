@@ -20,6 +20,10 @@ public static class MetricSources
         "dotnet.monitor.lock_contentions",
     };
 
+    /// <summary>The runtime publishes these two as counters, though they go down again.</summary>
+    public static bool IsLevel(Instrument instrument) =>
+        instrument.Meter.Name == RuntimeMeter && instrument.Name is "dotnet.thread_pool.thread.count" or "dotnet.thread_pool.queue.length";
+
     public static bool Includes(Instrument instrument) =>
         instrument.Meter.Name is LoireMetrics.MeterName || instrument.Meter.Name.StartsWith(LoireMetrics.MeterName + ".", StringComparison.Ordinal)
         || (instrument.Meter.Name == RuntimeMeter && s_ofRuntime.Contains(instrument.Name));

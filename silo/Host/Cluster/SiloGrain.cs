@@ -33,7 +33,7 @@ internal sealed partial class SiloGrain(
             Status = membership.CurrentSnapshot.GetSiloStatus(silo.SiloAddress).ToString(),
             Devices = [Device()],
             Replicas = [.. views],
-            Reason = views.Any(view => view.Key == awaited && view.Ready) ? null : ReasonOf(awaited),
+            Reason = views.Any(view => view.Key == awaited && view.Ready) ? null : replicas.LoadOf(awaited).Reason,
             Sessions = sessions.Count,
             RunningTurns = drain.Running,
         };
@@ -52,14 +52,6 @@ internal sealed partial class SiloGrain(
         LogDrained(silo.Name);
         process.StopApplication(); // whose first step is to let the sessions go
         return Task.CompletedTask;
-    }
-
-    private string ReasonOf(string replica)
-    {
-        var load = replicas.LoadOf(replica);
-        return load.Failure is { } failure
-            ? $"Replica '{replica}' could not be loaded: {failure}"
-            : $"Replica '{replica}' is being loaded: {load.Fraction:P0}.";
     }
 
     private DeviceView Device() => new(

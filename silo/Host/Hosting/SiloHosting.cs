@@ -1,6 +1,7 @@
 using Loire.Silo.Cluster;
 using Loire.Silo.Links;
 using Loire.Silo.Models;
+using Loire.Silo.Operations;
 using Loire.Silo.Placement;
 using Loire.Silo.Replicas;
 using Loire.Silo.Sessions;
@@ -26,6 +27,8 @@ public static class SiloHosting
     public static IHostApplicationBuilder AddLoireSilo(this IHostApplicationBuilder builder, SiloOptions options, Action<ISiloBuilder>? clustering = null)
     {
         var services = builder.Services;
+        services.AddSingleton<SiloReadiness>();
+        services.AddHostedService(provider => provider.GetRequiredService<SiloReadiness>());
         if (options.IsClustered)
         {
             services.AddHostedService<ReplicaPreloader>(); // before the actor runtime: a silo joins when it can serve

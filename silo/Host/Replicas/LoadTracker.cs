@@ -24,6 +24,11 @@ public sealed class LoadTracker(string replica, IProgress<LoadStep> report)
     /// <summary>Why the newest attempt failed; null while it has not.</summary>
     public string? Failure { get; private set; }
 
+    /// <summary>Why the replica is not there yet, in one sentence.</summary>
+    public string Reason => Failure is { } failure
+        ? $"Replica '{replica}' could not be loaded: {failure}"
+        : $"Replica '{replica}' is being loaded: {Fraction:P0}.";
+
     /// <summary>A new attempt, with so many parts to load.</summary>
     public void Begin(int parts)
     {

@@ -78,8 +78,12 @@ public sealed class ReplicaHost : IAsyncDisposable
 
     private IEnumerable<ReplicaReading> Read() => _replicas.Select(pair =>
     {
-        var load = pair.Value.Engine.Load;
+        var (load, shape) = (pair.Value.Engine.Load, pair.Value.Engine.Shape);
         return new ReplicaReading(
-            pair.Key, load.SlotsInUse, load.PagesInUse, load.Running, load.Waiting, load.Steps, load.PromptTokens, load.GeneratedTokens);
+            pair.Key, load.SlotsInUse, load.PagesInUse, load.Running, load.Waiting, load.Steps, load.PromptTokens, load.GeneratedTokens)
+        {
+            Slots = shape.Slots,
+            Pages = shape.Pages,
+        };
     });
 }

@@ -9,9 +9,12 @@ public sealed class TurnDrain(bool othersTakeOver = false) : IDisposable
     private readonly Lock _lock = new();
     private readonly CancellationTokenSource _cancel = new();
     private readonly TaskCompletionSource _idle = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private bool _stopping;
+    private volatile bool _stopping;
 
     public int Running { get; private set; }
+
+    /// <summary>Whether turns are taken no more.</summary>
+    public bool IsClosed => _stopping;
 
     /// <summary>Fires when the time to finish is over.</summary>
     public CancellationToken Cancelling => _cancel.Token;
