@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Diagnostics.Metrics;
 using System.Text;
 
@@ -12,9 +13,13 @@ public sealed class PrometheusExporter : IDisposable
 {
     public const string ContentType = "text/plain; version=0.0.4; charset=utf-8";
 
+    private const string ProcessStarted = "loire_process_started_seconds";
+    private const string Failures = "loire_metrics_failures_total";
+
     private readonly SortedDictionary<string, MetricFamily> _families = new(StringComparer.Ordinal);
     private readonly Lock _lock = new();
     private readonly MeterListener _listener = new();
+    private readonly long _started = new DateTimeOffset(Process.GetCurrentProcess().StartTime).ToUnixTimeSeconds();
     private long _failures;
 
     /// <summary>Listens to all of Loire, and to a little of the runtime.</summary>
@@ -50,7 +55,7 @@ public sealed class PrometheusExporter : IDisposable
         {
             lock (_lock)
             {
-                return [.. _families.Keys];
+                return [.. _families.Keys, ProcessStarted, Failures];
             }
         }
     }
@@ -80,8 +85,8 @@ public sealed class PrometheusExporter : IDisposable
                 family.WriteTo(text);
             }
 
-            text.Append("# HELP loire_metrics_failures_total Instruments that could not be read.\n# TYPE loire_metrics_failures_total counter\n")
-                .Append("loire_metrics_failures_total ").Append(_failures).Append('\n');
+            text.Append($"# HELP {ProcessStarted} When the process began, in Unix time.\n# TYPE {ProcessStarted} gauge\n{ProcessStarted} {_started}\n")
+                .Append($"# HELP {Failures} Instruments that could not be read.\n# TYPE {Failures} counter\n{Failures} {_failures}\n");
             return text.ToString();
         }
     }
