@@ -17,6 +17,7 @@ internal interface IBackend : IDisposable
 
     int Pages { get; }
 
+    /// <exception cref="Links.PartLostException">A part on another silo is gone, and the state of every slot with it.</exception>
     void Run(StepBatch batch);
 
     /// <summary>Logits of the last step, by the order of its logits rows.</summary>
@@ -27,6 +28,16 @@ internal interface IBackend : IDisposable
 
     /// <summary>Reads a layer's recurrent state in the canonical layout.</summary>
     void ReadRecurrent(int layer, int slot, Span<byte> blob);
+
+    /// <summary>Reads all layers' recurrent states, one after the other as <see cref="StateShape.Recurrent"/> has them.</summary>
+    void ReadRecurrent(int slot, Span<byte> blobs)
+    {
+        foreach (var (layer, bytes) in State.Recurrent)
+        {
+            ReadRecurrent(layer, slot, blobs[..bytes]);
+            blobs = blobs[bytes..];
+        }
+    }
 
     void WriteRecurrent(int layer, int slot, ReadOnlySpan<byte> blob);
 

@@ -34,6 +34,8 @@ public sealed class StepBatch
 
     public int FreeSequences => _sequences.Length - SequenceCount;
 
+    public int FreeLogits => _logitsRows.Length - LogitsCount;
+
     public ReadOnlySpan<int> Tokens => _tokens.AsSpan(0, RowCount);
 
     /// <summary>Position of each row's token in its sequence.</summary>

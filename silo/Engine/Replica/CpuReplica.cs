@@ -1,4 +1,6 @@
 using Loire.Engine.Backends.Cpu;
+using Loire.Engine.Backends.Cpu.Links;
+using Loire.Engine.Links;
 using Loire.Engine.Models;
 using Loire.Engine.State;
 using Loire.Text;
@@ -23,6 +25,20 @@ public static class CpuReplica
     public static ICpuShard LoadShard(ModelFolder model, int firstExpert, int endExpert, IProgress<double>? progress = null) =>
         CpuShard.Load(model, firstExpert, endExpert, progress);
 
+    /// <summary>A stage on another silo. It is linked when a replica is joined from it.</summary>
+    /// <param name="endpoint">What <see cref="TensorListener.Serve(string, ICpuStage)"/> has answered there.</param>
+    /// <param name="firstLayer">First layer of the stage.</param>
+    /// <param name="endLayer">One past its last layer.</param>
+    /// <param name="links">Of the cluster.</param>
+    public static ICpuStage LinkStage(PartEndpoint endpoint, int firstLayer, int endLayer, LinkOptions links) =>
+        new RemoteStage(endpoint, firstLayer, endLayer, links);
+
+    /// <summary>An expert shard on another silo.</summary>
+    /// <param name="endpoint">What <see cref="TensorListener.Serve(string, ICpuShard)"/> has answered there.</param>
+    /// <param name="links">Of the cluster.</param>
+    /// <exception cref="PartLostException">It cannot be reached.</exception>
+    public static ICpuShard LinkShard(PartEndpoint endpoint, LinkOptions links) => new RemoteShard(endpoint, links);
+
     /// <summary>A running replica. It uses the stages and shards until it is disposed, and does not dispose them.</summary>
     /// <param name="model">What stages and shards were loaded from.</param>
     /// <param name="stages">In layer order, covering every layer once.</param>
@@ -46,8 +62,8 @@ public static class CpuReplica
     private static CpuBackend Backend(ModelFolder model, IReadOnlyList<ICpuStage> stages, IReadOnlyList<ICpuShard> shards, EngineOptions options) =>
         new(
             model.Graph,
-            [.. stages.Cast<CpuStage>()],
-            [.. shards.Cast<CpuShard>()],
+            stages,
+            shards,
             new BackendSizes(
                 options.Slots,
                 PagePool.PagesFor(Math.Max(options.KeyValueTokens, StateShape.PageTokens)),

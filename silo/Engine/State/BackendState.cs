@@ -64,11 +64,14 @@ internal sealed class BackendStateSnapshot : StateSnapshot
         FromPage = Math.Min(fromPage, FullPages);
         _pages = place.Pages.GetRange(FromPage, PagePool.PagesFor(tokenCount) - FromPage).ToArray();
         _recurrent = System.Buffers.ArrayPool<byte>.Shared.Rent((int)Math.Max(1, Shape.RecurrentBytes));
-        var offset = 0;
-        foreach (var (layer, bytes) in Shape.Recurrent)
+        try
         {
-            backend.ReadRecurrent(layer, place.Slot, _recurrent.AsSpan(offset, bytes));
-            offset += bytes;
+            backend.ReadRecurrent(place.Slot, _recurrent.AsSpan(0, (int)Shape.RecurrentBytes));
+        }
+        catch
+        {
+            System.Buffers.ArrayPool<byte>.Shared.Return(_recurrent);
+            throw;
         }
     }
 

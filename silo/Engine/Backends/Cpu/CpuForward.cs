@@ -1,40 +1,49 @@
 using Loire.Engine.Backends.Cpu.Kernels;
 using Loire.Engine.Backends.Cpu.Layers;
+using Loire.Engine.Backends.Cpu.Links;
+using Loire.Engine.Links;
 using Loire.Engine.Models;
+using Loire.Engine.Replica;
 
 namespace Loire.Engine.Backends.Cpu;
 
-/// <summary>One step of a whole replica on this process's cores: every worker runs <see cref="Run"/> at once.</summary>
+/// <summary>One step of a replica, or of a stage of one: every worker runs the layers that are in this process at once.</summary>
 /// <remarks>
-/// Stages and shards on the CPU share its cores and its memory, so a tensor link between them is a pointer: the program walks
-/// the layers of all stages in order and finds every expert in its shard.
+/// Stages and shards of this process share its cores and its memory, so a tensor link between them is a pointer: the program
+/// walks their layers in order and finds every expert in its shard. Between the layers of two such spans the residual stream
+/// goes to a stage on another silo and comes back; what comes of it is the same to the bit, as each row is normed anew from it.
 /// </remarks>
 internal sealed unsafe class CpuForward : ITeamWork, IDisposable
 {
     private readonly ModelGraph _graph;
     private readonly CpuLayer[] _layers;
     private readonly FeedForward[] _feedForwards;
-    private readonly EmbeddingTable _embedding;
-    private readonly CpuBuffer<float> _finalNorm;
-    private readonly PackedMatrix _output;
+    private readonly Span[] _spans;
+    private readonly EmbeddingTable? _embedding;
+    private readonly CpuBuffer<float>? _finalNorm;
+    private readonly PackedMatrix? _output;
     private readonly float[] _inverseFrequencies;
     private readonly WorkerTeam _team;
     private readonly StepContext _step;
+    private Span _running;
 
-    public CpuForward(ModelGraph graph, IReadOnlyList<CpuStage> stages, IReadOnlyList<CpuShard> shards, WorkerTeam team, int maxRows, int maxLogitsRows)
+    /// <param name="graph">Of the whole model.</param>
+    /// <param name="stages">In layer order; those on other silos are linked already.</param>
+    /// <param name="shards">Covering every expert once.</param>
+    /// <param name="team">Computes.</param>
+    /// <param name="maxRows">Of a step.</param>
+    /// <param name="maxLogitsRows">Of a step.</param>
+    public CpuForward(ModelGraph graph, IReadOnlyList<ICpuStage> stages, IReadOnlyList<ICpuShard> shards, WorkerTeam team, int maxRows, int maxLogitsRows)
     {
         _graph = graph;
         _team = team;
-        _layers = [.. stages.SelectMany(stage => stage.Layers)];
-        _embedding = stages[0].Embedding ?? throw new ArgumentException("The first stage has no embedding.", nameof(stages));
-        _finalNorm = stages[^1].FinalNorm ?? throw new ArgumentException("The last stage has no final norm.", nameof(stages));
-        _output = stages[^1].Output ?? throw new ArgumentException("The last stage has no output matrix.", nameof(stages));
-        _feedForwards = [.. _layers.Select(layer => new FeedForward(layer.Router, ExpertsOf(layer, shards)))];
-        foreach (var shard in shards)
-        {
-            shard.ServedBy([.. _feedForwards.Zip(_layers, (serving, layer) => layer.Spec.FeedForward is MoeSpec ? serving : null)]);
-        }
-
+        _layers = [.. stages.OfType<CpuStage>().SelectMany(stage => stage.Layers)];
+        _embedding = (stages[0] as CpuStage)?.Embedding;
+        _finalNorm = (stages[^1] as CpuStage)?.FinalNorm;
+        _output = (stages[^1] as CpuStage)?.Output;
+        _spans = [.. SpansOf(stages)];
+        _feedForwards = [.. _layers.Select(layer => new FeedForward(layer))];
+        Route(shards);
         _inverseFrequencies = RotaryFrequencies(graph);
         _step = Allocate(maxRows, maxLogitsRows);
     }
@@ -46,21 +55,42 @@ internal sealed unsafe class CpuForward : ITeamWork, IDisposable
         new(_step.Buffers.Logits + ((long)index * _graph.VocabularySize), _graph.VocabularySize);
 
     /// <summary>Computes the batch: advances every sequence's state and keys and values, and fills the logits.</summary>
+    /// <remarks>Without a stage that has the embedding, the residual stream is there already, and stays there without one that has the output.</remarks>
+    /// <exception cref="PartLostException">A part on another silo is lost, and the states of all sequences with it.</exception>
     public void Run(StepBatch batch)
     {
         _step.Batch = batch;
+        _step.Failure = null;
         _step.StartLaps();
-        _team.Run(this);
+        foreach (var span in _spans)
+        {
+            if (span.Remote is { } remote)
+            {
+                remote.Run(_step);
+                _step.LapOfFirst(StepPart.Links);
+            }
+            else
+            {
+                _running = span;
+                _team.Run(this);
+            }
+
+            if (_step.Failure is { } lost)
+            {
+                throw lost;
+            }
+        }
     }
 
-    /// <summary>Counts the rows of each expert from here on.</summary>
-    public void ClearLoad() => Array.ForEach(_feedForwards, feedForward => feedForward.ClearLoad());
+    /// <summary>Says where the experts are. Between two steps.</summary>
+    public void Route(IReadOnlyList<ICpuShard> shards) => Array.ForEach(_feedForwards, feedForward => feedForward.Route(shards));
 
     void ITeamWork.Run(Worker worker)
     {
-        Embed(worker);
+        var (first, end, _) = _running;
+        Enter(worker, first);
         worker.Barrier();
-        for (var i = 0; i < _layers.Length; i++)
+        for (var i = first; i < end; i++)
         {
             var layer = _layers[i];
             _step.Lap(worker, StepPart.Other);
@@ -69,28 +99,45 @@ internal sealed unsafe class CpuForward : ITeamWork, IDisposable
             worker.Barrier();
             _step.Lap(worker, StepPart.Other);
             _feedForwards[i].Run(worker, _step);
-            JoinFeedForward(worker, layer, _feedForwards[i], i + 1 < _layers.Length ? _layers[i + 1] : null);
+            JoinFeedForward(worker, layer, _feedForwards[i], i + 1 < end ? _layers[i + 1] : null);
             worker.Barrier();
         }
 
         _step.Lap(worker, StepPart.Other);
-        ComputeLogits(worker);
-        _step.Lap(worker, StepPart.Logits);
+        if (_output is not null && _finalNorm is not null && end == _layers.Length)
+        {
+            ComputeLogits(worker, _finalNorm, _output);
+            _step.Lap(worker, StepPart.Logits);
+        }
     }
 
     public void Dispose() => _step.Dispose();
 
-    private static Expert[] ExpertsOf(CpuLayer layer, IReadOnlyList<CpuShard> shards)
+    /// <summary>Neighbours in this process are one span.</summary>
+    private static IEnumerable<Span> SpansOf(IReadOnlyList<ICpuStage> stages)
     {
-        if (layer.Spec.FeedForward is not MoeSpec moe)
+        var (first, end) = (0, 0);
+        foreach (var stage in stages)
         {
-            return [layer.OwnExpert!]; // a dense layer always has it
+            if (stage is CpuStage local)
+            {
+                end += local.Layers.Length;
+                continue;
+            }
+
+            if (end > first)
+            {
+                yield return new Span(first, end, null);
+                first = end;
+            }
+
+            yield return new Span(0, 0, (RemoteStage)stage);
         }
 
-        var experts = Enumerable.Range(0, moe.Experts).Select(expert =>
-            shards.Select(shard => shard.Find(layer.Spec.Index, expert)).FirstOrDefault(found => found is not null)
-            ?? throw new ArgumentException($"No shard has expert {expert} of layer {layer.Spec.Index}.", nameof(shards)));
-        return layer.OwnExpert is { } shared ? [.. experts, shared] : [.. experts];
+        if (end > first)
+        {
+            yield return new Span(first, end, null);
+        }
     }
 
     private static float[] RotaryFrequencies(ModelGraph graph)
@@ -121,14 +168,19 @@ internal sealed unsafe class CpuForward : ITeamWork, IDisposable
         return new StepContext(new StepBuffers(widths, maxRows, maxLogitsRows, _inverseFrequencies.Length), scratch);
     }
 
-    private void Embed(Worker worker)
+    /// <summary>The stream of the span's first layer: from the embedding, or as it came; and its first norm.</summary>
+    private void Enter(Worker worker, int layer)
     {
         var (first, end) = worker.Share(_step.Batch.RowCount);
         for (var row = first; row < end; row++)
         {
             var stream = Row(_step.Buffers.Stream, row);
-            _embedding.Read(_step.Batch.Tokens[row], stream);
-            VectorMath.RmsNorm(stream, _layers[0].MixerNorm.Pointer, Row(_step.Buffers.Normed, row), _graph.HiddenSize, _layers[0].Spec.MixerNorm.Epsilon);
+            if (layer == 0)
+            {
+                _embedding?.Read(_step.Batch.Tokens[row], stream);
+            }
+
+            VectorMath.RmsNorm(stream, _layers[layer].MixerNorm.Pointer, Row(_step.Buffers.Normed, row), _graph.HiddenSize, _layers[layer].Spec.MixerNorm.Epsilon);
             Rope.Fill(
                 _step.Buffers.Cosines + ((long)row * _inverseFrequencies.Length),
                 _step.Buffers.Sines + ((long)row * _inverseFrequencies.Length),
@@ -171,19 +223,22 @@ internal sealed unsafe class CpuForward : ITeamWork, IDisposable
         VectorMath.Residual(skip, residual.Alpha, output, residual.Beta, stream, _graph.HiddenSize);
     }
 
-    private void ComputeLogits(Worker worker)
+    private void ComputeLogits(Worker worker, CpuBuffer<float> finalNorm, PackedMatrix output)
     {
         var wanted = _step.Batch.LogitsRows;
         var (first, end) = worker.Share(wanted.Length);
         for (var i = first; i < end; i++)
         {
-            VectorMath.RmsNorm(Row(_step.Buffers.Stream, wanted[i]), _finalNorm.Pointer, Row(_step.Buffers.FinalNormed, i), _graph.HiddenSize, _graph.NormEpsilon);
+            VectorMath.RmsNorm(Row(_step.Buffers.Stream, wanted[i]), finalNorm.Pointer, Row(_step.Buffers.FinalNormed, i), _graph.HiddenSize, _graph.NormEpsilon);
         }
 
         worker.Barrier();
-        _step.Product(worker, _output, _step.Buffers.FinalNormed, _graph.HiddenSize, wanted.Length, new Copy(_step.Buffers.Logits, _graph.VocabularySize, _graph.VocabularySize));
+        _step.Product(worker, output, _step.Buffers.FinalNormed, _graph.HiddenSize, wanted.Length, new Copy(_step.Buffers.Logits, _graph.VocabularySize, _graph.VocabularySize));
         worker.Barrier();
     }
 
     private float* Row(float* matrix, int row) => matrix + ((long)row * _graph.HiddenSize);
+
+    /// <summary>Layers [First, End) of those in this process, or a stage elsewhere.</summary>
+    private readonly record struct Span(int First, int End, RemoteStage? Remote);
 }

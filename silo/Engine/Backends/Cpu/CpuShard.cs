@@ -1,4 +1,5 @@
 using Loire.Engine.Backends.Cpu.Layers;
+using Loire.Engine.Links;
 using Loire.Engine.Models;
 using Loire.Engine.Replica;
 using Loire.Engine.Weights;
@@ -9,12 +10,14 @@ namespace Loire.Engine.Backends.Cpu;
 internal sealed class CpuShard : ICpuShard
 {
     private readonly Expert?[][] _experts; // [layer][expert - first]
-    private FeedForward?[] _served = [];
+    private readonly long[] _load;
 
     private CpuShard(ModelGraph graph, int firstExpert, int endExpert, IWeightSource weights, IProgress<double>? progress)
     {
+        Graph = graph;
         FirstExpert = firstExpert;
         EndExpert = endExpert;
+        _load = new long[endExpert - firstExpert];
         _experts = new Expert?[graph.Layers.Length][];
         for (var layer = 0; layer < _experts.Length; layer++)
         {
@@ -31,9 +34,14 @@ internal sealed class CpuShard : ICpuShard
         }
     }
 
+    public ModelGraph Graph { get; }
+
     public int FirstExpert { get; }
 
     public int EndExpert { get; }
+
+    /// <summary>How other silos reach it; null while no listener serves it.</summary>
+    public PartEndpoint? Endpoint { get; set; }
 
     public long WeightBytes => _experts.Sum(layer => layer.Sum(expert => expert?.WeightBytes ?? 0));
 
@@ -50,18 +58,25 @@ internal sealed class CpuShard : ICpuShard
     public Expert? Find(int layer, int expert) =>
         expert >= FirstExpert && expert < EndExpert ? _experts[layer][expert - FirstExpert] : null;
 
-    /// <summary>Remembers who counts the rows of its experts.</summary>
-    public void ServedBy(FeedForward?[] layers) => _served = layers;
+    /// <summary>The shard's experts of a layer, the first one first.</summary>
+    public Expert?[] Of(int layer) => _experts[layer];
+
+    /// <summary>Counts rows that were routed to an expert of the shard. Any thread.</summary>
+    public void Count(int expert, int rows)
+    {
+        if (rows > 0)
+        {
+            Interlocked.Add(ref _load[expert - FirstExpert], rows);
+        }
+    }
+
+    public void ClearLoad() => Array.Clear(_load);
 
     public void CopyLoad(Span<long> tokensByExpert)
     {
-        tokensByExpert.Clear();
-        foreach (var layer in _served)
+        for (var i = 0; i < _load.Length; i++)
         {
-            for (var expert = FirstExpert; layer is not null && expert < Math.Min(EndExpert, layer.ExpertCount); expert++)
-            {
-                tokensByExpert[expert - FirstExpert] += Volatile.Read(in layer.Load[expert]);
-            }
+            tokensByExpert[i] = Volatile.Read(in _load[i]);
         }
     }
 

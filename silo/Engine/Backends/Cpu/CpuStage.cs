@@ -10,6 +10,7 @@ internal sealed class CpuStage : ICpuStage
 {
     private CpuStage(ModelGraph graph, int firstLayer, int endLayer, IWeightSource weights, IProgress<double>? progress)
     {
+        Graph = graph;
         FirstLayer = firstLayer;
         EndLayer = endLayer;
         if (firstLayer == 0)
@@ -30,6 +31,9 @@ internal sealed class CpuStage : ICpuStage
             Output = PackedMatrix.Stack(graph.HiddenSize, weights.Get(graph.OutputTensor, graph.VocabularySize, graph.HiddenSize));
         }
     }
+
+    /// <summary>Of the whole model.</summary>
+    public ModelGraph Graph { get; }
 
     public int FirstLayer { get; }
 

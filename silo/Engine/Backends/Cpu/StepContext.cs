@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using Loire.Engine.Backends.Cpu.Kernels;
+using Loire.Engine.Links;
 
 namespace Loire.Engine.Backends.Cpu;
 
@@ -12,6 +13,9 @@ public enum StepPart
     Attention,
     Experts,
     Logits,
+
+    /// <summary>Waiting for parts on other silos.</summary>
+    Links,
 }
 
 /// <summary>What the layers of a step share: the batch, its buffers, each worker's scratch memory.</summary>
@@ -35,7 +39,13 @@ internal sealed unsafe class StepContext(StepBuffers buffers, WorkerScratch[] sc
     public WorkerScratch Scratch(Worker worker) => scratch[worker.Index];
 
     /// <summary>This worker's items of a phase.</summary>
-    public WorkItems Items(Worker worker, int count) => new(worker, count, Batch.RowCount >= RowsWorthClaiming);
+    public WorkItems Items(Worker worker, int count) => new(worker, count, Claims);
+
+    /// <summary>Whether workers claim items one by one.</summary>
+    public bool Claims => Batch.RowCount >= RowsWorthClaiming;
+
+    /// <summary>Why the current step has come to nothing: a part on another silo is lost. Worker 0's.</summary>
+    public PartLostException? Failure { get; set; }
 
     /// <summary><c>y = W x</c> for every row of the batch, each finished row of a panel handed to the epilogue; ends with a barrier.</summary>
     public void Product<TEpilogue>(Worker worker, PackedMatrix matrix, float* x, int stride, TEpilogue epilogue)
@@ -72,7 +82,16 @@ internal sealed unsafe class StepContext(StepBuffers buffers, WorkerScratch[] sc
     /// <summary>Books the time since the last lap on a part. Worker 0 keeps the clock.</summary>
     public void Lap(Worker worker, StepPart part)
     {
-        if (IsProfiling && worker.Index == 0)
+        if (worker.Index == 0)
+        {
+            LapOfFirst(part);
+        }
+    }
+
+    /// <summary>The same, by worker 0 itself.</summary>
+    public void LapOfFirst(StepPart part)
+    {
+        if (IsProfiling)
         {
             var now = Stopwatch.GetTimestamp();
             _ticks[(int)part] += now - _lapStart;

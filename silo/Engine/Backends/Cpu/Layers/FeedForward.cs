@@ -1,37 +1,69 @@
 using System.Runtime.Intrinsics;
 using Loire.Engine.Backends.Cpu.Kernels;
+using Loire.Engine.Backends.Cpu.Links;
+using Loire.Engine.Links;
+using Loire.Engine.Models;
+using Loire.Engine.Replica;
 
 namespace Loire.Engine.Backends.Cpu.Layers;
 
-/// <summary>The feed-forward of one layer: every row chooses experts, the rows of an expert are computed together.</summary>
+/// <summary>The feed-forward of one layer: every row chooses experts, the rows of an expert are computed together, where the expert is.</summary>
 /// <remarks>
 /// <para>Experts are those of all shards, by number; a shared expert is the last one and every row's last choice; a dense layer is one expert.</para>
+/// <para>Rows for shards on other silos leave first and come back last; the experts that are here are computed meanwhile.</para>
 /// <para>A row's outputs are combined in the order of its choices, whatever shard or worker computed them.</para>
 /// </remarks>
 internal sealed unsafe class FeedForward
 {
+    private readonly LayerSpec _spec;
     private readonly Router? _router;
-    private readonly Expert[] _experts;
-    private readonly long[] _load;
+    private readonly Expert?[] _experts; // null: on another silo
+    private CpuShard[] _localShards = [];
+    private RemoteShard[] _remoteShards = [];
 
-    public FeedForward(Router? router, Expert[] experts)
+    public FeedForward(CpuLayer layer)
     {
-        _router = router;
-        _experts = experts;
-        _load = new long[experts.Length];
+        _spec = layer.Spec;
+        _router = layer.Router;
+        var routed = (_spec.FeedForward as MoeSpec)?.Experts ?? 0;
+        _experts = new Expert?[routed + (layer.OwnExpert is null ? 0 : 1)];
+        if (layer.OwnExpert is { } own)
+        {
+            _experts[routed] = own;
+        }
     }
 
     public int ExpertCount => _experts.Length;
 
     /// <summary>Of the widest expert.</summary>
-    public int MaxWidth => _experts.Max(expert => expert.Width);
+    public int MaxWidth => _spec.FeedForward switch
+    {
+        MoeSpec moe => Math.Max(moe.Width, moe.Shared?.Width ?? 0),
+        DenseSpec dense => dense.Width,
+        _ => 0,
+    };
 
     public int Choices => _router?.Choices ?? 1;
 
-    /// <summary>Rows that each expert has computed. Written by the stepping thread.</summary>
-    public ReadOnlySpan<long> Load => _load;
+    /// <summary>Says where the experts are. Between two steps.</summary>
+    /// <exception cref="ArgumentException">An expert is nowhere.</exception>
+    public void Route(IReadOnlyList<ICpuShard> shards)
+    {
+        if (_spec.FeedForward is not MoeSpec moe)
+        {
+            return;
+        }
 
-    public void ClearLoad() => Array.Clear(_load);
+        for (var expert = 0; expert < moe.Experts; expert++)
+        {
+            var owner = shards.FirstOrDefault(shard => expert >= shard.FirstExpert && expert < shard.EndExpert)
+                ?? throw new ArgumentException($"No shard has expert {expert} of layer {_spec.Index}.", nameof(shards));
+            _experts[expert] = (owner as CpuShard)?.Find(_spec.Index, expert);
+        }
+
+        _localShards = [.. shards.OfType<CpuShard>()];
+        _remoteShards = [.. shards.OfType<RemoteShard>()];
+    }
 
     /// <summary>Chooses experts for one row. Called by whichever worker normed it.</summary>
     public void Choose(StepContext step, int row)
@@ -57,17 +89,22 @@ internal sealed unsafe class FeedForward
         Group(step, offsets, entries);
         if (worker.Index == 0)
         {
-            for (var expert = 0; expert < ExpertCount; expert++)
-            {
-                _load[expert] += offsets[expert + 1] - offsets[expert];
-            }
+            Count(offsets);
+            Send(step, offsets, entries);
         }
 
-        Activate(worker, step, offsets, entries);
+        var widths = step.Buffers.Widths;
+        var groups = new ExpertGroups(_experts, offsets, entries, Choices, step.Claims);
+        groups.Activate(worker, own, step.Buffers.Normed, widths.Hidden, step.Buffers.Activated, widths.FeedForward);
         worker.Barrier();
-        Project(worker, step, offsets, entries);
-        worker.Barrier();
+        groups.Project(worker, own, step.Buffers.Activated, widths.FeedForward, step.Buffers.ExpertOutput, widths.Hidden);
         step.Lap(worker, StepPart.Experts);
+        if (worker.Index == 0)
+        {
+            Receive(step);
+        }
+
+        worker.Barrier();
     }
 
     /// <summary>The weighted sum of a row's expert outputs, into <paramref name="target"/>.</summary>
@@ -117,93 +154,55 @@ internal sealed unsafe class FeedForward
         offsets[0] = 0;
     }
 
-    private void Activate(Worker worker, StepContext step, int* offsets, int* entries)
+    private void Count(int* offsets)
     {
-        var hidden = step.Buffers.Widths.Hidden;
-        var stride = step.Buffers.Widths.FeedForward;
-        var cursor = new GroupCursor(_experts, offsets, ofGateUp: true);
-        foreach (var item in step.Items(worker, cursor.ItemCount))
+        foreach (var shard in _localShards)
         {
-            var (expert, panel) = cursor.Seek(item);
-            var own = step.Scratch(worker);
-            var count = offsets[expert + 1] - offsets[expert];
-            for (var i = 0; i < count; i++)
+            for (var expert = shard.FirstExpert; expert < shard.EndExpert && expert < ExpertCount; expert++)
             {
-                own.Rows[i] = step.Buffers.Normed + ((long)(entries[offsets[expert] + i] / Choices) * hidden);
-            }
-
-            Tiles.MultiplyPanel(own.Rows, count, _experts[expert].GateUp, panel, own.Tile);
-            var activated = new GatedActivation(step.Buffers.Activated + ((long)offsets[expert] * stride), _experts[expert].Width, stride);
-            for (var i = 0; i < count; i++)
-            {
-                activated.Store(own.Tile + ((nint)i * TileKernel.MaxColumns), i, panel * TileKernel.MaxColumns);
+                shard.Count(expert, offsets[expert + 1] - offsets[expert]);
             }
         }
     }
 
-    private void Project(Worker worker, StepContext step, int* offsets, int* entries)
+    /// <summary>A link that fails is remembered, and the step goes on over nonsense to its end: the other workers wait at every barrier.</summary>
+    private void Send(StepContext step, int* offsets, int* entries)
     {
-        var hidden = step.Buffers.Widths.Hidden;
-        var stride = step.Buffers.Widths.FeedForward;
-        var output = new Copy(step.Buffers.ExpertOutput, hidden, hidden);
-        var cursor = new GroupCursor(_experts, offsets, ofGateUp: false);
-        foreach (var item in step.Items(worker, cursor.ItemCount))
+        foreach (var shard in _remoteShards)
         {
-            var (expert, panel) = cursor.Seek(item);
-            var own = step.Scratch(worker);
-            var count = offsets[expert + 1] - offsets[expert];
-            for (var i = 0; i < count; i++)
+            if (step.Failure is not null)
             {
-                own.Rows[i] = step.Buffers.Activated + ((long)(offsets[expert] + i) * stride);
+                return;
             }
 
-            Tiles.MultiplyPanel(own.Rows, count, _experts[expert].Down, panel, own.Tile);
-            for (var i = 0; i < count; i++)
+            try
             {
-                output.Store(own.Tile + ((nint)i * TileKernel.MaxColumns), entries[offsets[expert] + i], panel * TileKernel.MaxColumns);
+                shard.Send(_spec.Index, step.Buffers, offsets, entries, Choices);
+            }
+            catch (PartLostException lost)
+            {
+                step.Failure = lost;
             }
         }
     }
 
-    /// <summary>Walks the items (expert with rows, panel) in ascending order.</summary>
-    private ref struct GroupCursor(Expert[] experts, int* offsets, bool ofGateUp)
+    private void Receive(StepContext step)
     {
-        private int _expert;
-        private int _before;
-
-        public readonly int ItemCount
+        foreach (var shard in _remoteShards)
         {
-            get
+            try
             {
-                var items = 0;
-                for (var expert = 0; expert < experts.Length; expert++)
-                {
-                    items += PanelsOf(expert);
-                }
-
-                return items;
+                shard.Receive(step.Buffers);
+            }
+            catch (PartLostException lost)
+            {
+                step.Failure ??= lost;
             }
         }
 
-        /// <param name="item">Not below that of the last call.</param>
-        public (int Expert, int Panel) Seek(int item)
+        if (_remoteShards.Length > 0)
         {
-            while (item - _before >= PanelsOf(_expert))
-            {
-                _before += PanelsOf(_expert++);
-            }
-
-            return (_expert, item - _before);
-        }
-
-        private readonly int PanelsOf(int expert)
-        {
-            if (offsets[expert + 1] == offsets[expert])
-            {
-                return 0;
-            }
-
-            return ofGateUp ? experts[expert].GateUp.PanelCount : experts[expert].Down.PanelCount;
+            step.LapOfFirst(StepPart.Links);
         }
     }
 }

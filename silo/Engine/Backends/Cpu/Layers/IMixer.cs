@@ -13,6 +13,7 @@ internal interface IMixer : IDisposable
     /// <summary>Keys and values of one token; 0 for none.</summary>
     int KeyValueBytesPerToken { get; }
 
+    /// <summary>Makes room for states, in place of what there was.</summary>
     void AllocateState(int slots, int pages);
 
     /// <summary>The slot's state before any token. Pages need no clearing: nothing reads beyond a sequence's tokens.</summary>

@@ -55,7 +55,11 @@ internal sealed unsafe class LightningMixer : IMixer
 
     private int ProjectedWidth => 4 * Width;
 
-    public void AllocateState(int slots, int pages) => _states = new CpuBuffer<float>((long)slots * StateBytes / sizeof(float));
+    public void AllocateState(int slots, int pages)
+    {
+        _states?.Dispose();
+        _states = new CpuBuffer<float>((long)slots * StateBytes / sizeof(float));
+    }
 
     public void ClearState(int slot) => StateBytesOf(slot).Clear();
 

@@ -49,7 +49,11 @@ internal sealed unsafe class SoftmaxMixer : IMixer
 
     private int QueriesPerKey => _spec.Heads / _spec.KeyValueHeads;
 
-    public void AllocateState(int slots, int pages) => _pages = new CpuBuffer<float>((long)pages * Page * KeyValueBytesPerToken / sizeof(float));
+    public void AllocateState(int slots, int pages)
+    {
+        _pages?.Dispose();
+        _pages = new CpuBuffer<float>((long)pages * Page * KeyValueBytesPerToken / sizeof(float));
+    }
 
     public void ClearState(int slot)
     {
