@@ -53,6 +53,12 @@ internal sealed class ChaosAudit(LocalCluster cluster, ServerClient client)
             await client.DeleteAsync(session, cancellationToken);
         }
 
+        // A silo that a session has left may still have its state, for as long as nobody needs the place.
+        foreach (var silo in (await client.ClusterAsync(cancellationToken)).GetProperty("silos").EnumerateArray())
+        {
+            await client.HibernateSiloAsync(silo.GetProperty("name").GetString()!, cancellationToken);
+        }
+
         var view = await client.ClusterAsync(cancellationToken);
         return view.GetProperty("silos").EnumerateArray().Sum(silo => silo.GetProperty("running_turns").GetInt32() + silo.GetProperty("replicas").EnumerateArray().Sum(InUse));
     }

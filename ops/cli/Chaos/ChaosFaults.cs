@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using Loire.Cli.Cluster;
 using Loire.Cli.Http;
 
@@ -7,10 +8,11 @@ namespace Loire.Cli.Chaos;
 /// <remarks>At least one silo is left whole at any time, and every fault ends with the cluster whole again.</remarks>
 internal sealed class ChaosFaults(LocalCluster cluster, int seed, Func<string?> anySession)
 {
-    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
 
     private readonly Random _random = new(seed);
     private readonly Dictionary<string, int> _counts = [];
+    private readonly HashSet<string> _wanted = [.. cluster.Silos.Select(silo => silo.Name)];
 
     public IReadOnlyDictionary<string, int> Counts => _counts;
 
@@ -22,6 +24,7 @@ internal sealed class ChaosFaults(LocalCluster cluster, int seed, Func<string?> 
         {
             // Each once, then at random, so that a short run has all of them.
             await (next < faults.Length ? faults[next] : faults[_random.Next(faults.Length)])();
+            await WholeAsync();
             await Task.Delay(TimeSpan.FromMilliseconds(_random.Next(300, 1500)), CancellationToken.None);
         }
     }
@@ -33,7 +36,7 @@ internal sealed class ChaosFaults(LocalCluster cluster, int seed, Func<string?> 
         silo.Signal(Signal.Kill);
         await silo.EndedAsync(Patience, CancellationToken.None);
         await Task.Delay(TimeSpan.FromMilliseconds(_random.Next(0, 3000)), CancellationToken.None);
-        await StartAsync(silo.Name);
+        Start(silo.Name);
     }
 
     /// <summary>For longer than its lease: it finds itself replaced, and ends by itself.</summary>
@@ -49,7 +52,7 @@ internal sealed class ChaosFaults(LocalCluster cluster, int seed, Func<string?> 
             throw new InvalidOperationException($"{silo.Name} was frozen for longer than its lease, and did not end when it was thawed.");
         }
 
-        await StartAsync(silo.Name);
+        Start(silo.Name);
     }
 
     private async Task DrainAsync()
@@ -62,7 +65,7 @@ internal sealed class ChaosFaults(LocalCluster cluster, int seed, Func<string?> 
             throw new InvalidOperationException($"{silo.Name} was told to stop, and has not within {Patience.TotalSeconds:0} s.");
         }
 
-        await StartAsync(silo.Name);
+        Start(silo.Name);
     }
 
     /// <summary>One more silo, up to four; then the last is drained for good.</summary>
@@ -72,13 +75,14 @@ internal sealed class ChaosFaults(LocalCluster cluster, int seed, Func<string?> 
         if (last is not null)
         {
             Count("silos removed");
+            _wanted.Remove(last.Name);
             last.Signal(Signal.Terminate);
             await last.EndedAsync(Patience, CancellationToken.None);
             return;
         }
 
         Count("silos added");
-        await StartAsync(cluster.Silos.FirstOrDefault(silo => !silo.IsAlive)?.Name ?? cluster.NextName(ProcessKind.Silo));
+        Start(cluster.Silos.FirstOrDefault(silo => !silo.IsAlive)?.Name ?? cluster.NextName(ProcessKind.Silo));
     }
 
     private async Task RestartRedisAsync()
@@ -110,10 +114,29 @@ internal sealed class ChaosFaults(LocalCluster cluster, int seed, Func<string?> 
         }
     }
 
-    private async Task StartAsync(string name)
+    private void Start(string name)
     {
+        _wanted.Add(name);
         cluster.StartSilo(name);
-        await ClusterStatus.WaitAsync(cluster, cluster.Silos.Count(silo => silo.IsAlive), Patience, CancellationToken.None);
+    }
+
+    /// <summary>Waits until all silos serve that should. One that has ended by itself, because it could not renew its lease in time, is started again, as a supervisor would.</summary>
+    private async Task WholeAsync()
+    {
+        using var client = new ServerClient(cluster.Gateway);
+        for (var waited = Stopwatch.StartNew(); await ClusterStatus.ServingAsync(client, CancellationToken.None) < _wanted.Count; await Task.Delay(50))
+        {
+            foreach (var ended in cluster.Silos.Where(silo => _wanted.Contains(silo.Name) && !silo.IsAlive).ToArray())
+            {
+                Count("silos that ended by themselves");
+                Start(ended.Name);
+            }
+
+            if (waited.Elapsed > Patience)
+            {
+                throw new InvalidOperationException($"After {Patience.TotalSeconds:0} s fewer than {_wanted.Count} silos serve. The logs are in {cluster.Folder}.");
+            }
+        }
     }
 
     private LocalProcess AnySilo()

@@ -64,6 +64,8 @@ internal sealed class ServerClient : IDisposable
 
     public Task DrainAsync(string silo, CancellationToken cancellationToken) => PostAsync($"v1/cluster/silos/{silo}/drain", new { }, cancellationToken);
 
+    public Task HibernateSiloAsync(string silo, CancellationToken cancellationToken) => PostAsync($"v1/cluster/silos/{silo}/hibernate", new { }, cancellationToken);
+
     public Task MoveAsync(string id, string? silo, CancellationToken cancellationToken) => PostAsync($"v1/sessions/{id}/move", new { silo }, cancellationToken);
 
     public Task HibernateAsync(string id, CancellationToken cancellationToken) =>

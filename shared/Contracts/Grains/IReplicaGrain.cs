@@ -32,6 +32,11 @@ public interface IReplicaGrain : IGrainWithStringKey
     [AlwaysInterleave]
     Task<bool> ReleaseAsync(string checkpoint);
 
+    /// <summary>Releases every resident state.</summary>
+    /// <returns>How many.</returns>
+    [AlwaysInterleave]
+    Task<int> ReleaseAllAsync();
+
     [AlwaysInterleave]
     Task<ReplicaView> GetAsync();
 }
@@ -78,6 +83,11 @@ public interface ISiloGrain : IGrainWithStringKey
     /// <summary>Which of these checkpoints have their state on a device of this silo, in the order given.</summary>
     [AlwaysInterleave]
     Task<ImmutableArray<bool>> AreResidentAsync(string model, ImmutableArray<string> checkpoints);
+
+    /// <summary>Releases every state that no turn uses from this silo's devices; they stay in the store.</summary>
+    /// <returns>How many.</returns>
+    [AlwaysInterleave]
+    Task<int> HibernateAsync();
 
     /// <summary>Stops the silo in good order: its sessions go on elsewhere, then its process ends.</summary>
     [AlwaysInterleave]

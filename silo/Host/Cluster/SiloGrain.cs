@@ -47,6 +47,15 @@ internal sealed partial class SiloGrain(
             : await GrainFactory.GetGrain<IReplicaGrain>(key).AreResidentAsync(checkpoints);
     }
 
+    public async Task<int> HibernateAsync()
+    {
+        var released = await Task.WhenAll(catalog.Models
+            .Select(model => new ReplicaKey(model.Id, silo.Name).ToString())
+            .Where(key => replicas.Find(key) is not null)
+            .Select(key => GrainFactory.GetGrain<IReplicaGrain>(key).ReleaseAllAsync()));
+        return released.Sum();
+    }
+
     public Task DrainAsync()
     {
         LogDrained(silo.Name);

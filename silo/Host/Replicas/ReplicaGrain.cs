@@ -47,6 +47,9 @@ internal sealed partial class ReplicaGrain(
     public async Task<bool> ReleaseAsync(string checkpoint) =>
         Loaded is { } replica && Digest.TryParse(checkpoint, out var address) && await replica.Turns.Residents.ReleaseAsync(address);
 
+    public async Task<int> ReleaseAllAsync() =>
+        Loaded is { } replica ? await replica.Turns.Residents.ReleaseIdleAsync(DateTimeOffset.MaxValue) : 0;
+
     public async Task<ReplicaView> GetAsync()
     {
         var key = this.GetPrimaryKeyString();

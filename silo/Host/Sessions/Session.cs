@@ -5,6 +5,7 @@ using Loire.Silo.Models;
 using Loire.Store;
 using Loire.Telemetry;
 using Microsoft.Extensions.Logging;
+using Orleans.Runtime;
 using SessionHistory = Loire.Contracts.SessionHistory;
 
 namespace Loire.Silo.Sessions;
@@ -181,7 +182,7 @@ internal sealed partial class Session(
         await SettleAsync();
         if (_lineage is { Head.Checkpoint: { } checkpoint } lineage)
         {
-            await ReleaseAsync(lineage.Reference.Model, checkpoint); // nobody comes back for it here
+            await ForgetStateAsync(lineage.Reference.Model, checkpoint);
         }
 
         return running is not null;
@@ -400,6 +401,19 @@ internal sealed partial class Session(
     private async ValueTask<bool> IsResidentAsync(string model, string checkpoint) =>
         IsServed(model) && (await replicaOf(model).AreResidentAsync(ImmutableArray.Create(checkpoint)))[0];
 
+    /// <summary>Nobody comes back here for it. If it cannot be released now, it goes when its place is needed.</summary>
+    private async ValueTask ForgetStateAsync(Digest digest, Digest checkpoint)
+    {
+        try
+        {
+            await ReleaseAsync(digest, checkpoint);
+        }
+        catch (Exception fault) when (fault is OrleansException or ClusterException)
+        {
+            LogNotForgotten(key, fault.Message);
+        }
+    }
+
     private async ValueTask<bool> ReleaseAsync(Digest digest, Digest? checkpoint) =>
         checkpoint is { } address
         && catalog.NameOf(digest) is var model
@@ -437,6 +451,9 @@ internal sealed partial class Session(
     {
         public void Dispose() => session._changing = null;
     }
+
+    [LoggerMessage(LogLevel.Debug, "The state of session {Session} stays on the device that it leaves: {Fault}")]
+    private partial void LogNotForgotten(SessionKey session, string fault);
 
     [LoggerMessage(LogLevel.Error, "Turn {Turn} of session {Session} could not be committed")]
     private partial void LogNotCommitted(string turn, SessionKey session, Exception fault);

@@ -44,5 +44,7 @@ internal sealed class LocalReplica(Func<ReplicaTurns> turns) : IReplicaGrain
 
     public async Task<bool> ReleaseAsync(string checkpoint) => await turns().Residents.ReleaseAsync(Digest.Parse(checkpoint));
 
+    public async Task<int> ReleaseAllAsync() => await turns().Residents.ReleaseIdleAsync(DateTimeOffset.MaxValue);
+
     public Task<ReplicaView> GetAsync() => Task.FromResult(new ReplicaView { Key = "bytes/0", Ready = true });
 }

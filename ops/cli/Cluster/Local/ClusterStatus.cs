@@ -77,7 +77,8 @@ internal static class ClusterStatus
     private static string Owned(JsonElement replica) =>
         $"{replica.GetProperty("key").GetString()} ({string.Join(", ", replica.GetProperty("stages").EnumerateArray().Concat(replica.GetProperty("shards").EnumerateArray()).Select(part => part.GetString()))})";
 
-    private static async Task<int> ServingAsync(ServerClient client, CancellationToken cancellationToken) =>
+    /// <summary>How many silos serve, as this gateway sees it.</summary>
+    public static async Task<int> ServingAsync(ServerClient client, CancellationToken cancellationToken) =>
         await ReadAsync(client, cancellationToken) is { } view
             ? view.GetProperty("silos").EnumerateArray().Count(silo => silo.GetProperty("status").GetString() == "Active" && silo.GetProperty("reason").ValueKind == JsonValueKind.Null)
             : 0;

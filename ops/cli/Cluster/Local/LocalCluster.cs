@@ -13,6 +13,7 @@ internal sealed class LocalCluster
     private const string FileName = "cluster.json";
     private const string Name = "local";
 
+    private static readonly TimeSpan ReleasePatience = TimeSpan.FromSeconds(10);
     private static readonly JsonSerializerOptions Format = new() { WriteIndented = true, Converters = { new JsonStringEnumConverter() } };
 
     private readonly string _folder;
@@ -68,7 +69,7 @@ internal sealed class LocalCluster
         var data = Directory.CreateDirectory(Path.Combine(_folder, "redis")).FullName;
         var port = _state.Settings.RedisPort;
         var known = Processes.FirstOrDefault(process => process.Kind == ProcessKind.Redis);
-        RequireFree(port, "--redis-port");
+        RequireFree(port, "--redis-port", known is not null);
         Keep((known ?? new LocalProcess { Name = "redis", Kind = ProcessKind.Redis, Port = port }).Start(
             "redis-server",
             ["--port", $"{port}", "--bind", "127.0.0.1", "--dir", data, "--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction"],
@@ -80,7 +81,7 @@ internal sealed class LocalCluster
     {
         var known = Processes.FirstOrDefault(process => process.Name == name);
         var process = known ?? new LocalProcess { Name = name, Kind = ProcessKind.Silo, Port = NextPort(ProcessKind.Silo, _state.Settings.SiloPort) };
-        RequireFree(process.Port, "--silo-port");
+        RequireFree(process.Port, "--silo-port", known is not null);
         Keep(Start(process, [
             "silo", "--name", name, "--port", $"{process.Port}", "--model", _state.Settings.Model,
             "--threads", $"{_state.Settings.Threads}", .. Common()]));
@@ -90,7 +91,7 @@ internal sealed class LocalCluster
     {
         var known = Processes.FirstOrDefault(process => process.Name == name);
         var process = known ?? new LocalProcess { Name = name, Kind = ProcessKind.Gateway, Port = NextPort(ProcessKind.Gateway, _state.Settings.Port) };
-        RequireFree(process.Port, "--port");
+        RequireFree(process.Port, "--port", known is not null);
         Keep(Start(process, ["gateway", "--port", $"{process.Port}", .. Common()]));
     }
 
@@ -136,16 +137,28 @@ internal sealed class LocalCluster
         File.WriteAllText(path, JsonSerializer.Serialize(_state, Format));
     }
 
-    private static void RequireFree(int port, string option)
+    /// <param name="port">To be taken.</param>
+    /// <param name="option">What sets it.</param>
+    /// <param name="isOurs">It was this cluster's before: the threads of a process that was killed may take a moment to let go of it.</param>
+    private static void RequireFree(int port, string option, bool isOurs)
+    {
+        if (!IsFree(port) && !(isOurs && SpinWait.SpinUntil(() => IsFree(port), ReleasePatience)))
+        {
+            throw new CommandFailedException($"Port {port} is in use. Stop what listens there, or choose another by {option}.");
+        }
+    }
+
+    private static bool IsFree(int port)
     {
         try
         {
             using var probe = new TcpListener(IPAddress.Loopback, port);
             probe.Start();
+            return true;
         }
         catch (SocketException)
         {
-            throw new CommandFailedException($"Port {port} is in use. Stop what listens there, or choose another by {option}.");
+            return false;
         }
     }
 }

@@ -1,0 +1,73 @@
+using Loire.Cli.Cluster;
+using Loire.Cluster.Tests.Running;
+
+namespace Loire.Cluster.Tests;
+
+/// <summary>Each thing that can happen to a turn while it streams, alone: the client sees the same text.</summary>
+public sealed class FailoverTests
+{
+    private const int LongAnswer = 600;
+    private const int Middle = 300;
+    private const string Question = "Hello, who are you?";
+
+    [RedisFact]
+    public async Task A_stream_survives_the_loss_of_its_silo_a_drain_a_move_and_a_restart_of_Redis()
+    {
+        await using var cluster = await RunningCluster.StartAsync(silos: 2);
+        var undisturbed = await cluster.SayAsync("calm", Question, LongAnswer, isLong: true);
+
+        var redis = await cluster.SayAsync("redis", Question, LongAnswer, isLong: true, Middle, () => RestartRedisAsync(cluster));
+        var moved = await cluster.SayAsync("moved", Question, LongAnswer, isLong: true, Middle, () => cluster.Second.MoveAsync("moved", null, CancellationToken.None));
+        var killed = await cluster.SayAsync("killed", Question, LongAnswer, isLong: true, Middle, () => EndAsync(cluster, Signal.Kill));
+        await cluster.WaitForAsync(2);
+        var drained = await cluster.SayAsync("drained", Question, LongAnswer, isLong: true, Middle, () => EndAsync(cluster, Signal.Terminate));
+
+        Assert.Equal(undisturbed, redis);
+        Assert.Equal(undisturbed, moved);
+        Assert.Equal(undisturbed, killed);
+        Assert.Equal(undisturbed, drained);
+        Assert.Equal("Your sister Greta lives in Lima.", await RememberAsync(cluster));
+    }
+
+    [RedisFact]
+    public async Task Sessions_are_there_again_after_the_whole_cluster_was_down()
+    {
+        await using var cluster = await RunningCluster.StartAsync(silos: 1);
+        await cluster.SayAsync("kept", "My sister is called Greta. She lives in Lima.", 64);
+
+        foreach (var process in cluster.Processes.Processes.Where(process => process.Kind != ProcessKind.Gateway).ToArray())
+        {
+            process.Signal(Signal.Kill);
+            Assert.True(await process.EndedAsync(TimeSpan.FromMinutes(1), CancellationToken.None));
+        }
+
+        cluster.Processes.StartRedis();
+        cluster.Processes.StartSilo("silo-1");
+        await cluster.WaitForAsync(1);
+
+        Assert.Equal("Your sister Greta lives in Lima.", await cluster.SayAsync("kept", "Where does my sister live?", 64));
+    }
+
+    private static async Task<string> RememberAsync(RunningCluster cluster)
+    {
+        await cluster.SayAsync("memory", "My sister is called Greta. She lives in Lima.", 64);
+        await cluster.Second.MoveAsync("memory", null, CancellationToken.None);
+        return await cluster.SayAsync("memory", "Where does my sister live?", 64);
+    }
+
+    private static async Task RestartRedisAsync(RunningCluster cluster)
+    {
+        var redis = cluster.Processes.Redis;
+        redis.Signal(Signal.Kill);
+        await redis.EndedAsync(TimeSpan.FromMinutes(1), CancellationToken.None);
+        cluster.Processes.StartRedis();
+    }
+
+    private static async Task EndAsync(RunningCluster cluster, Signal signal)
+    {
+        var silo = cluster.Processes.Find(await cluster.BusySiloAsync());
+        silo.Signal(signal);
+        Assert.True(await silo.EndedAsync(TimeSpan.FromMinutes(1), CancellationToken.None));
+        cluster.Processes.StartSilo(silo.Name);
+    }
+}
