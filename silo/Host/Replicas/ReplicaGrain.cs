@@ -38,8 +38,8 @@ internal sealed partial class ReplicaGrain(
         }
     }
 
-    public Task<bool> CancelAsync(string owner, string session, string turnId) =>
-        Task.FromResult(Loaded?.Turns.Cancel(owner, session, turnId) ?? false);
+    public Task<bool> CancelAsync(string owner, string session, string turnId, bool passOn = false) =>
+        Task.FromResult(Loaded?.Turns.Cancel(owner, session, turnId, passOn) ?? false);
 
     public Task<ImmutableArray<bool>> AreResidentAsync(ImmutableArray<string> checkpoints) => Task.FromResult<ImmutableArray<bool>>(
         [.. checkpoints.Select(checkpoint => Loaded is { } replica && Digest.TryParse(checkpoint, out var address) && replica.Turns.Residents.IsResident(address))]);

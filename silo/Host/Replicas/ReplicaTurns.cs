@@ -80,12 +80,12 @@ internal sealed class ReplicaTurns
     }
 
     /// <summary>Ends a turn within one step, in good order.</summary>
-    public bool Cancel(string owner, string session, string turnId)
+    public bool Cancel(string owner, string session, string turnId, bool passOn = false)
     {
         var found = false;
         foreach (var run in _runs.Where(run => run.Turn.TurnId == turnId && run.Turn.Session == session && run.Turn.Owner == owner))
         {
-            run.Cancel();
+            run.Cancel(passOn);
             found = true;
         }
 

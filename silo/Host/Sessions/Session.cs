@@ -20,6 +20,8 @@ internal sealed partial class Session(
     SessionKey key, ICheckpointStore store, ModelCatalog catalog, Func<string, IReplicaGrain> replicaOf, TurnDrain drain,
     LoireMetrics metrics, TimeProvider time, ILogger logger)
 {
+    private static readonly TimeSpan s_readersPatience = TimeSpan.FromMilliseconds(500);
+
     private readonly StateOwner _owner = new(key.Owner);
     private SessionLineage? _lineage;
     private TurnStream? _running;
@@ -177,6 +179,7 @@ internal sealed partial class Session(
         if (running is not null)
         {
             await running.LeaveAsync();
+            await Task.WhenAny(running.Left, Task.Delay(s_readersPatience, time)); // so that they have all that the stored state covers
         }
 
         await SettleAsync();

@@ -65,7 +65,12 @@ internal sealed partial class SessionTurn(Session session, TurnRequest request) 
     public async ValueTask CancelAsync()
     {
         _cancelled = true;
-        if (await IsCancelledByReplicaAsync())
+        await EndAsync(passOn: false);
+    }
+
+    private async ValueTask EndAsync(bool passOn)
+    {
+        if (await IsCancelledByReplicaAsync(passOn))
         {
             return; // the stream ends by itself, with what was kept
         }
@@ -79,17 +84,17 @@ internal sealed partial class SessionTurn(Session session, TurnRequest request) 
     public ValueTask LeaveAsync()
     {
         _leaving = true;
-        return CancelAsync();
+        return EndAsync(passOn: true);
     }
 
     public void Dispose() => _abort.Dispose();
 
     /// <summary>False when the replica does not run the turn, or cannot be asked: then the stream is broken off from this end.</summary>
-    private async ValueTask<bool> IsCancelledByReplicaAsync()
+    private async ValueTask<bool> IsCancelledByReplicaAsync(bool passOn)
     {
         try
         {
-            return _replica is { } replica && await replica.CancelAsync(session.Key.Owner, session.Key.Id, request.TurnId);
+            return _replica is { } replica && await replica.CancelAsync(session.Key.Owner, session.Key.Id, request.TurnId, passOn);
         }
         catch (Exception fault)
         {

@@ -32,6 +32,7 @@ internal sealed class TurnStream
     private ExceptionDispatchInfo? _failure;
     private Task _advance = Task.CompletedTask;
     private Task? _stop;
+    private readonly TaskCompletionSource _left = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private int _readers;
 
     /// <param name="request">The turn.</param>
@@ -50,6 +51,9 @@ internal sealed class TurnStream
     public string TurnId => Request.TurnId;
 
     public bool IsEnded { get; private set; }
+
+    /// <summary>Completes when no reader is left.</summary>
+    public Task Left => _readers == 0 ? Task.CompletedTask : _left.Task;
 
     public async IAsyncEnumerable<TurnEvent> ReadAsync([EnumeratorCancellation] CancellationToken cancellationToken)
     {
@@ -74,9 +78,13 @@ internal sealed class TurnStream
         }
         finally
         {
-            if (--_readers == 0 && !IsEnded)
+            if (--_readers == 0)
             {
-                await StopAsync();
+                _left.TrySetResult();
+                if (!IsEnded)
+                {
+                    await StopAsync();
+                }
             }
         }
     }

@@ -6,6 +6,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Orleans;
+using Orleans.Runtime;
 
 namespace Loire.Host.Tests;
 
@@ -20,7 +21,7 @@ public sealed class SiloTests : IAsyncLifetime
 
     private IClusterGrain Cluster => Grains.GetGrain<IClusterGrain>(IClusterGrain.Key);
 
-    private IReplicaGrain Replica => Grains.GetGrain<IReplicaGrain>("bytes/0");
+    private IReplicaGrain Replica => Grains.GetGrain<IReplicaGrain>($"bytes/{_host!.Services.GetRequiredService<ILocalSiloDetails>().Name}");
 
     public Task InitializeAsync() => Task.CompletedTask;
 

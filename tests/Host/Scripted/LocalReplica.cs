@@ -36,8 +36,8 @@ internal sealed class LocalReplica(Func<ReplicaTurns> turns) : IReplicaGrain
         }
     }
 
-    public Task<bool> CancelAsync(string owner, string session, string turnId) =>
-        CancelFault is { } fault ? Task.FromException<bool>(fault) : Task.FromResult(turns().Cancel(owner, session, turnId));
+    public Task<bool> CancelAsync(string owner, string session, string turnId, bool passOn = false) =>
+        CancelFault is { } fault ? Task.FromException<bool>(fault) : Task.FromResult(turns().Cancel(owner, session, turnId, passOn));
 
     public Task<ImmutableArray<bool>> AreResidentAsync(ImmutableArray<string> checkpoints) =>
         Task.FromResult<ImmutableArray<bool>>([.. checkpoints.Select(checkpoint => turns().Residents.IsResident(Digest.Parse(checkpoint)))]);

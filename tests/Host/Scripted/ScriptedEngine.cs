@@ -33,6 +33,9 @@ internal sealed class ScriptedEngine(int slots = 4, int contextTokens = 4096) : 
 
     public int Snapshots { get; private set; }
 
+    /// <summary>Tokens of each state that was read from the store.</summary>
+    public List<int> Restored { get; } = [];
+
     public bool IsDisposed { get; private set; }
 
     public IReadOnlyList<ScriptedSequence> Live => _sequences;

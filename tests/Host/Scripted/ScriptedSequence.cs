@@ -104,6 +104,7 @@ internal sealed class ScriptedSequence(ScriptedEngine engine, SequenceRequest re
         {
             await Task.Run(async () => await restore.ReadAsync(target, CancellationToken.None));
             target.Audit();
+            engine.Restored.Add(restore.TokenCount);
             return (restore.TokenCount, null);
         }
         catch (StateRefusedException refused)

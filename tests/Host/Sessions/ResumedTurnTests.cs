@@ -126,6 +126,37 @@ public sealed class ResumedTurnTests
     });
 
     [Fact]
+    public Task A_session_that_leaves_passes_on_what_is_generated_and_its_state_is_that_of_what_was_passed_on() => World.RunAsync(async world =>
+    {
+        var script = world.Engine.Next(new Script { Tokens = ByteTokens.Of("abcdefgh"), PauseAfter = 5 });
+        var request = World.Request("hello", "t1");
+        var told = new List<TurnEvent>();
+        var reading = Assert.ThrowsAsync<ClusterException>(async () =>
+        {
+            await foreach (var item in world.Session().RunAsync(request, CancellationToken.None))
+            {
+                told.Add(item);
+            }
+        });
+        await script.Paused.Task;
+
+        Assert.True(await world.Session().LeaveAsync());
+
+        Assert.Equal(FailureCode.SessionMoved, (await reading).Code);
+        Assert.Equal(FailureCode.SessionMoved, (await Assert.ThrowsAsync<ClusterException>(
+            () => World.ReadAsync(world.Session().RunAsync(World.Request("more", "t2"), CancellationToken.None)))).Code);
+        var delivered = World.TokensOf(told);
+        world.Engine.EvictAll();
+        world.Engine.Next(new Script { Tokens = [.. ByteTokens.Of("abcdefgh"[delivered.Length..]), ByteTokens.End] });
+        var rest = await World.ReadAsync(world.Activate().RunAsync(request with { Delivered = [.. delivered] }, CancellationToken.None));
+
+        Assert.Equal("abcde", World.TextOf(told));
+        Assert.Equal("fgh", World.TextOf(rest));
+        Assert.Equal(StateSource.Store, rest[0].Start!.Source);
+        Assert.Equal(5 + 5 - 1, world.Engine.Restored[^1]); // prompt and answer but the last token, which no step has seen
+    });
+
+    [Fact]
     public Task A_turn_that_keeps_no_session_goes_on_too() => World.RunAsync(async world =>
     {
         world.Engine.Next("def");
