@@ -1,3 +1,4 @@
+using Loire.Engine.Replica;
 using Loire.Engine.State;
 
 namespace Loire.Engine.Backends;
@@ -22,6 +23,9 @@ internal interface IBackend : IDisposable
 
     /// <summary>Logits of the last step, by the order of its logits rows.</summary>
     ReadOnlySpan<float> Logits(int index);
+
+    /// <summary>Puts a shard in the place of another that has the same experts. Between two steps.</summary>
+    void Route(ICpuShard from, ICpuShard to) => throw new NotSupportedException("This backend's shards do not move.");
 
     /// <summary>The state before any token.</summary>
     void ClearState(int slot);

@@ -20,6 +20,14 @@ public interface IReplicaEngine : IAsyncDisposable
 
     /// <summary>Frees the resident state of this key. False when there is none.</summary>
     ValueTask<bool> ReleaseAsync(string stateKey);
+
+    /// <summary>Why the engine computes nothing any more: a part on another silo is lost. Null while all is well.</summary>
+    /// <remarks>Its sequences have failed with this. Dispose it, and join another when the parts are there again.</remarks>
+    Exception? Lost => null;
+
+    /// <summary>Puts a loaded shard in the place of another with the same experts, between two steps. Afterwards no step uses the other one.</summary>
+    /// <exception cref="Links.PartLostException">A stage on another silo cannot reach the new shard. The other one stays in place.</exception>
+    Task RouteAsync(ICpuShard from, ICpuShard to) => throw new NotSupportedException("This engine's shards do not move.");
 }
 
 /// <summary>Sizes that callers plan with.</summary>

@@ -71,6 +71,10 @@ internal sealed class ReplicaEngine : IReplicaEngine
 
     public ValueTask<bool> ReleaseAsync(string stateKey) => new(_loop.AskAsync(() => _loop.ReleaseResident(stateKey), CancellationToken.None));
 
+    public Exception? Lost => _loop.Lost;
+
+    public Task RouteAsync(ICpuShard from, ICpuShard to) => _loop.RouteAsync(from, to);
+
     /// <summary>Proves between two steps that no slot or page is lost.</summary>
     public Task AuditAsync() => _loop.AskAsync(
         () =>

@@ -62,6 +62,14 @@ internal sealed class StatePlaces(int slots, int pages)
         place.Pages.Clear();
     }
 
+    /// <summary>Frees every resident state.</summary>
+    public void FreeResidents()
+    {
+        while (TryEvict())
+        {
+        }
+    }
+
     /// <summary>Proves that nothing is lost: every slot and page belongs to a sequence, a resident or nobody.</summary>
     /// <param name="sequences">Those that are not released yet.</param>
     public void Audit(int sequences)

@@ -100,6 +100,13 @@ internal sealed partial class StepLoop
             return;
         }
 
+        if (_lost is { } lost)
+        {
+            _running.Remove(sequence);
+            sequence.MarkFailed(lost);
+            return;
+        }
+
         switch (failure)
         {
             case null:

@@ -1,5 +1,6 @@
 using System.Threading.Channels;
 using Loire.Engine.Backends;
+using Loire.Engine.Links;
 using Loire.Engine.Scheduling;
 using Loire.Engine.State;
 
@@ -35,6 +36,7 @@ internal sealed partial class StepLoop : IDisposable
     private long _generatedTokens;
     private readonly CancellationTokenSource _ending = new(); // restores that still run are in vain
     private volatile bool _stopping;
+    private volatile PartLostException? _lost;
 
     /// <param name="backend">Computes; used by this loop alone, and disposed by its owner.</param>
     /// <param name="options">Sizes.</param>
@@ -52,6 +54,9 @@ internal sealed partial class StepLoop : IDisposable
     }
 
     public ResidentStates Residents => _places.Residents;
+
+    /// <summary>Any thread: why nothing is computed any more. Sequences that are there fail with it, and so do new ones; what they hold is released as ever.</summary>
+    public PartLostException? Lost => _lost;
 
     /// <summary>Snapshots and restores that are under way.</summary>
     public StateUsers StateUsers { get; } = new();
@@ -109,6 +114,11 @@ internal sealed partial class StepLoop : IDisposable
             {
                 answer.TrySetException(failure);
             }
+            catch (PartLostException lost)
+            {
+                answer.TrySetException(lost);
+                Lose(lost);
+            }
         });
         return asked ? answer.Task : Task.FromException<T>(Stopped());
     }
@@ -131,14 +141,19 @@ internal sealed partial class StepLoop : IDisposable
     /// <summary>One turn of the loop. False: there was nothing to compute.</summary>
     public bool TurnOnce()
     {
-        while (_asked.Reader.TryRead(out var action))
+        var computed = false;
+        try
         {
-            action();
+            RunAsked();
+            EndCancelled();
+            Admit();
+            computed = Step();
+        }
+        catch (PartLostException lost)
+        {
+            Lose(lost);
         }
 
-        EndCancelled();
-        Admit();
-        var computed = Step();
         PublishLoad();
         return computed;
     }
@@ -152,7 +167,36 @@ internal sealed partial class StepLoop : IDisposable
     public void Enqueue(Sequence sequence)
     {
         _unreleased++;
+        if (_lost is { } lost)
+        {
+            sequence.MarkFailed(lost);
+            return;
+        }
+
         _waiting.AddLast(sequence);
+    }
+
+    /// <summary>Puts a shard in the place of another between two steps. A failure leaves the other in place.</summary>
+    public async Task RouteAsync(ICpuShard from, ICpuShard to)
+    {
+        var failure = await AskAsync<PartLostException?>(
+            () =>
+            {
+                try
+                {
+                    _backend.Route(from, to);
+                    return null;
+                }
+                catch (PartLostException lost)
+                {
+                    return lost; // if a link is gone, the next step finds it; if only the new shard is, the old one still serves
+                }
+            },
+            CancellationToken.None);
+        if (failure is not null)
+        {
+            throw failure;
+        }
     }
 
     public StateSnapshot Snapshot(Sequence sequence, int fromPage)
@@ -160,6 +204,11 @@ internal sealed partial class StepLoop : IDisposable
         if (sequence.Place is not { } place || sequence.Phase is SequencePhase.Restoring)
         {
             throw new InvalidOperationException("The sequence has no state on the device now.");
+        }
+
+        if (_lost is { } lost)
+        {
+            throw lost;
         }
 
         var snapshot = new BackendStateSnapshot(_backend, place, sequence.Computed, fromPage, EndSnapshot);
@@ -201,7 +250,7 @@ internal sealed partial class StepLoop : IDisposable
         if (sequence.Place is { } place)
         {
             sequence.Place = null;
-            if (residentKey is null || sequence.Computed == 0 || !Residents.TryAdd(residentKey, place, sequence.Computed))
+            if (residentKey is null || sequence.Computed == 0 || _lost is not null || !Residents.TryAdd(residentKey, place, sequence.Computed))
             {
                 _places.Free(place);
             }
@@ -353,6 +402,41 @@ internal sealed partial class StepLoop : IDisposable
         }
     }
 
+    /// <summary>The states on the lost part are gone, and those on the others are of a step that never ended: nothing here can be trusted.</summary>
+    private void Lose(PartLostException lost)
+    {
+        _lost ??= lost;
+        foreach (var sequence in _waiting.Concat(_running).ToArray())
+        {
+            if (sequence.Phase is SequencePhase.Restoring)
+            {
+                sequence.CancelRestore(); // it fails when its reader comes back
+                continue;
+            }
+
+            _waiting.Remove(sequence);
+            _running.Remove(sequence);
+            sequence.MarkFailed(lost);
+        }
+
+        _places.FreeResidents();
+    }
+
+    private void RunAsked()
+    {
+        while (_asked.Reader.TryRead(out var action))
+        {
+            try
+            {
+                action();
+            }
+            catch (PartLostException lost)
+            {
+                Lose(lost);
+            }
+        }
+    }
+
     private void End(Sequence sequence, SequenceEnd end)
     {
         _running.Remove(sequence);
@@ -376,11 +460,7 @@ internal sealed partial class StepLoop : IDisposable
     {
         _ending.Cancel();
         _asked.Writer.TryComplete();
-        while (_asked.Reader.TryRead(out var action))
-        {
-            action();
-        }
-
+        RunAsked();
         foreach (var sequence in _waiting.Concat(_running).ToArray())
         {
             sequence.MarkFailed(Stopped());
