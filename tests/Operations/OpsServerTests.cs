@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using System.Text.Json;
 using Loire.Cli.Cluster;
@@ -63,5 +64,24 @@ public sealed class OpsServerTests : IDisposable
 
         Assert.Equal("text/plain; version=0.0.4; charset=utf-8", metrics.Content.Headers.ContentType?.ToString());
         Assert.Contains("\nloire_process_started_seconds ", await metrics.Content.ReadAsStringAsync(), StringComparison.Ordinal);
+    }
+
+    /// <summary>What the images' health checks call, as they have no curl.</summary>
+    [Theory]
+    [InlineData("/health/live", 0)]
+    [InlineData("/health/ready", 1)]
+    [InlineData("/nothing", 1)]
+    public async Task The_health_check_of_the_image_says_yes_to_a_200_only(string path, int exitCode)
+    {
+        if (OperatingSystem.IsWindows())
+        {
+            return; // a script of the image, which is Linux
+        }
+
+        using var check = Process.Start(new ProcessStartInfo(
+            Path.Combine(RepositoryFiles.Root, "ops", "docker", "healthy"), [$"{_http.BaseAddress!.Port}", path]) { RedirectStandardError = true })!;
+        await check.WaitForExitAsync();
+
+        Assert.Equal(exitCode, check.ExitCode);
     }
 }

@@ -1,7 +1,9 @@
 using Loire.Contracts;
 using Loire.Silo;
 using Loire.Silo.Models;
+using Loire.Silo.Operations;
 using Loire.Silo.Replicas;
+using Loire.Silo.Sessions;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -69,6 +71,23 @@ public sealed class SiloTests : IAsyncLifetime
         var ready = await Cluster.GetAsync();
         Assert.True(ready.Ready);
         Assert.Null(ready.Reason);
+    }
+
+    [Fact]
+    public async Task A_silo_is_ready_from_when_its_model_is_loaded_until_it_drains()
+    {
+        _factory.Gate.Reset();
+        await StartAsync();
+        var readiness = _host!.Services.GetRequiredService<SiloReadiness>();
+        var loading = readiness.Reason;
+        _factory.Gate.Set();
+        await Replica.LoadAsync();
+        var loaded = readiness.Reason;
+        _host.Services.GetRequiredService<TurnDrain>().Close();
+
+        Assert.Contains("is being loaded", loading);
+        Assert.Null(loaded);
+        Assert.Contains("drains", readiness.Reason);
     }
 
     [Fact]
