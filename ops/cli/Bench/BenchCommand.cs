@@ -9,7 +9,7 @@ internal static partial class BenchCommand
 {
     public static Command Create()
     {
-        var bench = new Command("bench", "Measures speed on this machine.") { Cpu() };
+        var bench = new Command("bench", "Measures speed on this machine.") { Cpu(), Cluster() };
         AddActors(bench);
         return bench;
     }
@@ -55,19 +55,7 @@ internal static partial class BenchCommand
         }
 
         progress.Dispose();
-        var report = new BenchReport { Model = model.Name, At = TimeProvider.System.GetUtcNow(), Machine = machine, Measurements = measurements };
-        Console.WriteLine(report);
-        if (json is not null)
-        {
-            await File.WriteAllTextAsync(json, report.ToJson(), cancellationToken);
-        }
-
-        if (results is not null)
-        {
-            var folder = Directory.CreateDirectory(Path.Combine(results, machine.FolderName)).FullName;
-            await File.WriteAllTextAsync(Path.Combine(folder, $"{model.Name}.md"), report.ToMarkdown(), cancellationToken);
-        }
-
-        return measurements.TrueForAll(measurement => measurement.IsMet != false) ? 0 : 1;
+        var report = new BenchReport { Model = model.Name, Command = "cpu", At = TimeProvider.System.GetUtcNow(), Machine = machine, Measurements = measurements };
+        return await FinishAsync(report, json, results, cancellationToken);
     }
 }

@@ -13,6 +13,10 @@ internal sealed record BenchReport
     [JsonPropertyName("model")]
     public required string Model { get; init; }
 
+    /// <summary>What <c>ops/bench</c> was asked for.</summary>
+    [JsonPropertyName("command")]
+    public required string Command { get; init; }
+
     [JsonPropertyName("at")]
     public required DateTimeOffset At { get; init; }
 
@@ -29,7 +33,7 @@ internal sealed record BenchReport
     public string ToMarkdown() => new StringBuilder()
         .AppendLine($"# {Model}, on {Machine.Processor}, {Machine.Cores} cores")
         .AppendLine()
-        .AppendLine($"`ops/bench cpu --write-results`, {At:yyyy-MM-dd}. Median of the runs, with the smallest and the largest.")
+        .AppendLine($"`ops/bench {Command} --write-results`, {At:yyyy-MM-dd}. Median of the runs, with the smallest and the largest.")
         .AppendLine()
         .AppendLine(Head)
         .AppendLine()
