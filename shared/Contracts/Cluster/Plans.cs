@@ -8,7 +8,13 @@ namespace Loire.Contracts;
 /// <param name="Home">Name of the silo that runs its step loop.</param>
 public readonly record struct ReplicaKey(string Model, string Home)
 {
-    public string Part(int number) => $"{this}/{number}";
+    /// <summary>Key of a part's grain; the grain is on the silo that the key ends with, or at home.</summary>
+    /// <param name="number">Of the stage or shard.</param>
+    /// <param name="silo">Where the part is. Null: at home.</param>
+    public string Part(int number, string? silo = null) => silo is null || silo == Home ? $"{this}/{number}" : $"{this}/{number}@{silo}";
+
+    /// <summary>Name of the silo that a key of a replica's grain, or of one of its parts' grains, belongs to.</summary>
+    public static string SiloOf(string key) => key.LastIndexOf('@') is >= 0 and var at ? key[(at + 1)..] : Parse(key).Home;
 
     public static ReplicaKey Parse(string key)
     {
@@ -43,7 +49,14 @@ public sealed record StagePlan(
     [property: Id(2)] int Stage,
     [property: Id(3)] int FirstLayer,
     [property: Id(4)] int EndLayer,
-    [property: Id(5)] string Device);
+    [property: Id(5)] string Device)
+{
+    /// <summary>Name of the silo. Null: the replica's home.</summary>
+    [Id(6)] public string? Silo { get; init; }
+
+    /// <summary>Digest of the model; a silo that has other files refuses.</summary>
+    [Id(7)] public string? ModelDigest { get; init; }
+}
 
 /// <summary>Experts [FirstExpert, EndExpert) of every layer on a device of a silo.</summary>
 [GenerateSerializer, Immutable, Alias("loire.shard-plan.v1")]
@@ -53,11 +66,22 @@ public sealed record ShardPlan(
     [property: Id(2)] int Shard,
     [property: Id(3)] int FirstExpert,
     [property: Id(4)] int EndExpert,
-    [property: Id(5)] string Device);
+    [property: Id(5)] string Device)
+{
+    /// <summary>Name of the silo. Null: the replica's home.</summary>
+    [Id(6)] public string? Silo { get; init; }
+
+    /// <summary>Digest of the model; a silo that has other files refuses.</summary>
+    [Id(7)] public string? ModelDigest { get; init; }
+}
 
 /// <summary>Where a tensor link ends: a silo, and a name that only this silo can resolve.</summary>
 [GenerateSerializer, Immutable, Alias("loire.tensor-endpoint.v1")]
-public sealed record TensorEndpoint([property: Id(0)] string Silo, [property: Id(1)] string Name);
+public sealed record TensorEndpoint([property: Id(0)] string Silo, [property: Id(1)] string Name)
+{
+    /// <summary>Where other silos connect to, as <c>host:port</c>. Null: only its own process reaches it.</summary>
+    [Id(2)] public string? Address { get; init; }
+}
 
 /// <summary>Which endpoint owns which expert: <c>Owners[expert]</c> indexes <c>Endpoints</c>, the same for every layer.</summary>
 [GenerateSerializer, Immutable, Alias("loire.expert-table.v1")]

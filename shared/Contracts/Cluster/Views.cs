@@ -47,7 +47,11 @@ public sealed record StageView(
     [property: Id(1)] string Device,
     [property: Id(2)] int FirstLayer,
     [property: Id(3)] int EndLayer,
-    [property: Id(4)] long WeightBytes);
+    [property: Id(4)] long WeightBytes)
+{
+    /// <summary>Name of the silo, when it is not the replica's home.</summary>
+    [Id(5)] public string? Silo { get; init; }
+}
 
 [GenerateSerializer, Immutable, Alias("loire.shard-view.v1")]
 public sealed record ShardView(
@@ -55,7 +59,14 @@ public sealed record ShardView(
     [property: Id(1)] string Device,
     [property: Id(2)] int FirstExpert,
     [property: Id(3)] int EndExpert,
-    [property: Id(4)] long WeightBytes);
+    [property: Id(4)] long WeightBytes)
+{
+    /// <summary>Name of the silo, when it is not the replica's home.</summary>
+    [Id(5)] public string? Silo { get; init; }
+
+    /// <summary>Tokens routed to each expert since the shard was loaded, all layers together.</summary>
+    [Id(6)] public ImmutableArray<long> ExpertLoad { get; init; } = [];
+}
 
 /// <param name="Shards">In shard order.</param>
 /// <param name="ExpertLoad">Tokens routed to each expert since the start, all layers together.</param>

@@ -65,6 +65,9 @@ public interface IExpertShardGrain : IGrainWithStringKey
 
     [AlwaysInterleave]
     Task<ShardView> GetAsync();
+
+    /// <summary>Frees the experts. No replica uses them any more.</summary>
+    Task CloseAsync();
 }
 
 /// <summary>Which shard owns which expert, and the load of each. Key: <see cref="ReplicaKey"/>.</summary>
@@ -73,6 +76,13 @@ public interface IRouterGrain : IGrainWithStringKey
     /// <summary>Opens the shards of the plan and returns the table of every expert of every layer.</summary>
     [ResponseTimeout("01:00:00")]
     Task<ExpertTable> OpenAsync([Immutable] ReplicaPlan plan);
+
+    /// <summary>Takes a shard to another silo while requests run: it is loaded there, the table changes between two steps, then the old one is freed.</summary>
+    /// <param name="shard">Number of the shard.</param>
+    /// <param name="silo">Name of an active silo.</param>
+    /// <returns>The shard where it is now.</returns>
+    [ResponseTimeout("01:00:00")]
+    Task<ShardView> MoveShardAsync(int shard, string silo);
 
     [AlwaysInterleave]
     Task<RouterView> GetAsync();
@@ -106,11 +116,6 @@ public interface IClusterGrain : IGrainWithStringKey
     /// <summary>The models that this cluster serves, the default one first.</summary>
     [AlwaysInterleave]
     Task<IReadOnlyList<ModelView>> GetModelsAsync();
-
-    /// <summary>The plan of a replica, made on first use.</summary>
-    /// <param name="replica">Its key.</param>
-    [AlwaysInterleave]
-    Task<ReplicaPlan> GetPlanAsync(string replica);
 
     /// <summary>One page of an owner's sessions, the newest first.</summary>
     [AlwaysInterleave]

@@ -48,6 +48,9 @@ public sealed class TensorListener : IDisposable
 
     internal int Threads { get; }
 
+    /// <summary>Whether a part can be used over links: one in this process's memory can.</summary>
+    public static bool CanServe(IDisposable part) => part is CpuStage or CpuShard;
+
     /// <summary>Lets other silos use a stage of this process. Its owner disposes it, after <see cref="Remove"/>.</summary>
     public PartEndpoint Serve(string name, ICpuStage stage) => Add(name, (CpuStage)stage);
 

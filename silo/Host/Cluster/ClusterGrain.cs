@@ -1,7 +1,6 @@
 using System.Collections.Immutable;
 using Loire.Contracts;
 using Loire.Silo.Models;
-using Loire.Silo.Placement;
 using Loire.Silo.Replicas;
 using Loire.Store;
 using Microsoft.Extensions.Logging;
@@ -13,7 +12,7 @@ namespace Loire.Silo.Cluster;
 /// <summary>Devices, models and the placement plans of the whole cluster.</summary>
 [KeepAlive]
 internal sealed partial class ClusterGrain(
-    ModelCatalog catalog, ReplicaHost replicas, ICheckpointStore store, SiloOptions options, ILocalSiloDetails local,
+    ModelCatalog catalog, ReplicaHost replicas, ICheckpointStore store, ILocalSiloDetails local,
     IClusterMembershipService membership, TimeProvider time, ILogger<ClusterGrain> logger)
     : Grain, IClusterGrain
 {
@@ -23,10 +22,6 @@ internal sealed partial class ClusterGrain(
     private readonly DateTimeOffset _openedAt = time.GetUtcNow();
 
     public Task<IReadOnlyList<ModelView>> GetModelsAsync() => Task.FromResult<IReadOnlyList<ModelView>>([.. catalog.Models.Select(ViewOf)]);
-
-    /// <summary>A pure function of model and options, so any silo says the same.</summary>
-    public Task<ReplicaPlan> GetPlanAsync(string replica) =>
-        Task.FromResult(PlacementPlanner.Plan(catalog.Require(ReplicaKey.Parse(replica).Model), options));
 
     public async Task<SessionPage> ListSessionsAsync(string owner, string? after, int limit)
     {

@@ -15,7 +15,7 @@ namespace Loire.Silo.Cluster;
 /// <summary>Speaks for the silo that it is on.</summary>
 [KeepAlive, Pinned]
 internal sealed partial class SiloGrain(
-    ModelCatalog catalog, ReplicaHost replicas, SiloSessions sessions, TurnDrain drain, ILocalSiloDetails silo,
+    ModelCatalog catalog, ReplicaHost replicas, SiloSessions sessions, TurnDrain drain, SiloOptions options, ILocalSiloDetails silo,
     IClusterMembershipService membership, IHostApplicationLifetime process, ILogger<SiloGrain> logger)
     : Grain, ISiloGrain
 {
@@ -33,7 +33,7 @@ internal sealed partial class SiloGrain(
             Status = membership.CurrentSnapshot.GetSiloStatus(silo.SiloAddress).ToString(),
             Devices = [Device()],
             Replicas = [.. views],
-            Reason = views.Any(view => view.Key == awaited && view.Ready) ? null : replicas.LoadOf(awaited).Reason,
+            Reason = options.LendsOnly || views.Any(view => view.Key == awaited && view.Ready) ? null : replicas.LoadOf(awaited).Reason,
             Sessions = sessions.Count,
             RunningTurns = drain.Running,
         };

@@ -12,12 +12,17 @@ internal sealed class ReplicaPreloader(ModelCatalog catalog, PartLoader loader, 
 {
     public async Task StartAsync(CancellationToken cancellationToken)
     {
-        var plan = PlacementPlanner.Plan(catalog.Default, options);
+        if (options.LendsOnly)
+        {
+            return;
+        }
+
+        var plan = PlacementPlanner.Plan(catalog.Default, options, silo.Name);
         var replica = new ReplicaKey(catalog.Default.Id, silo.Name).ToString();
         await Task.WhenAll(
             [
-                .. plan.Stages.Select(stage => loader.PreloadAsync(replica, stage)),
-                .. plan.Shards.Select(shard => loader.PreloadAsync(replica, shard)),
+                .. plan.Stages.Where(stage => stage.Silo is null).Select(stage => loader.PreloadAsync(replica, stage)),
+                .. plan.Shards.Where(shard => shard.Silo is null).Select(shard => loader.PreloadAsync(replica, shard)),
             ]).WaitAsync(cancellationToken);
     }
 

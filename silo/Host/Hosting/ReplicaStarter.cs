@@ -13,14 +13,16 @@ namespace Loire.Silo;
 /// <summary>Opens store and models before the process says that it has started, then loads the default model's replica behind it.</summary>
 /// <remarks>A wrong setting or folder ends the start; weights that cannot be loaded show in the readiness, and the next turn tries again.</remarks>
 internal sealed partial class ReplicaStarter(
-    IGrainFactory grains, ModelCatalog catalog, ICheckpointStore store, SiloOptions options, ILocalSiloDetails silo, ReplicaHost replicas, ILogger<ReplicaStarter> logger)
+    IGrainFactory grains, ModelCatalog catalog, ICheckpointStore store, SiloOptions options, ILocalSiloDetails silo, ReplicaHost replicas, TimeProvider time, ILogger<ReplicaStarter> logger)
     : BackgroundService
 {
+    private static readonly TimeSpan RetryEvery = TimeSpan.FromSeconds(1);
+
     public override Task StartAsync(CancellationToken cancellationToken)
     {
         foreach (var model in catalog.Models)
         {
-            _ = PlacementPlanner.Plan(model, options);
+            _ = PlacementPlanner.Plan(model, options, silo.Name);
         }
 
         LogOpened(store.Usage.Sessions, options.DataDirectory ?? "the store");
@@ -29,19 +31,38 @@ internal sealed partial class ReplicaStarter(
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        if (options.LendsOnly)
+        {
+            return;
+        }
+
         var replica = new ReplicaKey(catalog.Default.Id, silo.Name).ToString();
+        var hasPartsElsewhere = options.StageSilos.Concat(options.ShardSilos).Any(other => other != silo.Name);
         try
         {
-            await grains.GetGrain<IReplicaGrain>(replica).LoadAsync().WaitAsync(stoppingToken);
+            while (!await TryLoadAsync(replica, stoppingToken) && hasPartsElsewhere)
+            {
+                await Task.Delay(RetryEvery, time, stoppingToken); // its silos may not have joined yet
+            }
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {
             // The process stops before the model is there.
         }
-        catch (Exception fault)
+    }
+
+    private async Task<bool> TryLoadAsync(string replica, CancellationToken stoppingToken)
+    {
+        try
+        {
+            await grains.GetGrain<IReplicaGrain>(replica).LoadAsync().WaitAsync(stoppingToken);
+            return true;
+        }
+        catch (Exception fault) when (!stoppingToken.IsCancellationRequested)
         {
             replicas.LoadOf(replica).Fail(fault.Message);
             LogNotLoaded(replica, fault.Message);
+            return false;
         }
     }
 

@@ -13,6 +13,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Orleans.Hosting;
 using Orleans.Runtime;
+using Orleans.Runtime.MembershipService.SiloMetadata;
 
 namespace Loire.Silo;
 
@@ -39,6 +40,10 @@ public static class SiloHosting
             (clustering ?? (alone => alone.UseLocalhostClustering()))(silo);
             silo.AddPlacementDirector<PinnedPlacement, PinnedPlacementDirector>();
             silo.AddPlacementDirector<SessionPlacement, SessionPlacementDirector>();
+            if (options.LendsOnly)
+            {
+                silo.UseSiloMetadata(new Dictionary<string, string> { [SessionPlacementDirector.LendsOnly] = "true" });
+            }
         });
         services.AddSingleton(options.Validated());
         services.TryAddSingleton(TimeProvider.System);
@@ -47,7 +52,7 @@ public static class SiloHosting
         services.TryAddSingleton<IReplicaEngineFactory, CpuEngineFactory>();
         services.TryAddSingleton<ICheckpointStore>(provider => new DirectoryStore(
             options.Store, provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<DirectoryStore>>()));
-        services.AddSingleton(provider => new TensorLinks(provider.GetRequiredService<ILocalSiloDetails>().SiloAddress.ToString()));
+        services.AddSingleton(provider => TensorLinks.Open(provider.GetRequiredService<ILocalSiloDetails>().SiloAddress, options));
         services.AddSingleton<ReplicaHost>();
         services.AddSingleton<PartLoader>();
         services.AddSingleton(_ => new TurnDrain(options.IsClustered));

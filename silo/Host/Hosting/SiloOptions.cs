@@ -26,6 +26,25 @@ public sealed record SiloOptions : IValidatableObject
     [Range(1, 1024)]
     public int ExpertShards { get; init; } = 1;
 
+    /// <summary>Names of the silos of the stages, in order; the first is this one. Empty: all stages here.</summary>
+    public IReadOnlyList<string> StageSilos { get; init; } = [];
+
+    /// <summary>Names of the silos of the expert shards, in order. Empty: all shards here.</summary>
+    public IReadOnlyList<string> ShardSilos { get; init; } = [];
+
+    /// <summary>Whether this silo runs no replica of its own, and only lends parts to those of others. Sessions then go elsewhere.</summary>
+    public bool LendsOnly { get; init; }
+
+    /// <summary>Port of tensor links from other silos. 0: any free one, which they are told.</summary>
+    [Range(0, 65_535)]
+    public int LinkPort { get; init; }
+
+    /// <summary>What both ends of a tensor link must know: the cluster's secret. Null: links only on the loopback address.</summary>
+    public string? LinkSecret { get; init; }
+
+    /// <summary>How long a part on another silo may take to answer before its replica counts as lost.</summary>
+    public TimeSpan LinkTimeout { get; init; } = TimeSpan.FromSeconds(30);
+
     public EngineOptions Engine { get; init; } = new();
 
     /// <summary>Tokens between two checkpoints of a running turn: those computed for the prompt count from its first answer token on, restored ones do not.</summary>
@@ -76,10 +95,28 @@ public sealed record SiloOptions : IValidatableObject
             }
         }
 
+        foreach (var (name, silos, cut) in new[] { (nameof(StageSilos), StageSilos, Stages), (nameof(ShardSilos), ShardSilos, ExpertShards) })
+        {
+            if (silos.FirstOrDefault(silo => silo.Length == 0 || silo.AsSpan().ContainsAny('/', '@')) is { } wrong)
+            {
+                yield return new ValidationResult($"{name} has '{wrong}', which is no name of a silo. Give names without '/' and '@', separated by commas.", [name]);
+            }
+
+            if (silos.Count > 0 && cut != 1 && cut != silos.Count)
+            {
+                yield return new ValidationResult($"{name} has {silos.Count} names for {cut} parts. Give one name for each part, or leave the number of parts out.", [name]);
+            }
+
+            if (silos.Count > 0 && (!IsClustered || LendsOnly))
+            {
+                yield return new ValidationResult($"{name} is set on a silo that {(LendsOnly ? "runs no replica" : "is alone")}. Set it where a replica of a cluster runs.", [name]);
+            }
+        }
+
         foreach (var (name, value) in new (string, TimeSpan)[]
             {
                 (nameof(StateTimeToLive), StateTimeToLive), (nameof(SweepEvery), SweepEvery),
-                (nameof(IdleHibernateAfter), IdleHibernateAfter), (nameof(DrainTimeout), DrainTimeout),
+                (nameof(IdleHibernateAfter), IdleHibernateAfter), (nameof(DrainTimeout), DrainTimeout), (nameof(LinkTimeout), LinkTimeout),
             })
         {
             if (value <= TimeSpan.Zero)

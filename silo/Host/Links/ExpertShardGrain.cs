@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Loire.Contracts;
 using Loire.Engine.Replica;
 using Loire.Silo.Placement;
@@ -18,14 +19,30 @@ internal sealed class ExpertShardGrain(PartLoader loader, TensorLinks links) : G
         if (_endpoint is null || _plan != plan)
         {
             _shard = await loader.LoadAsync(PartLoader.ReplicaOf(this.GetPrimaryKeyString()), plan);
-            _endpoint = links.Add($"shard:{this.GetPrimaryKeyString()}", _shard);
+            _endpoint = links.Add(Name, _shard);
             _plan = plan;
         }
 
         return _endpoint;
     }
 
+    public async Task CloseAsync()
+    {
+        (_plan, _endpoint, _shard) = (null, null, null);
+        await Task.Run(() => links.Close(Name)); // waits for what is being computed there
+        DeactivateOnIdle();
+    }
+
     public Task<ShardView> GetAsync() => Task.FromResult(_shard is { } shard && _plan is { } plan
-        ? new ShardView(plan.Shard, plan.Device, shard.FirstExpert, shard.EndExpert, shard.WeightBytes)
+        ? new ShardView(plan.Shard, plan.Device, shard.FirstExpert, shard.EndExpert, shard.WeightBytes) { Silo = plan.Silo, ExpertLoad = LoadOf(shard) }
         : throw new ClusterException(FailureCode.NoCapacity, $"Expert shard '{this.GetPrimaryKeyString()}' is not loaded yet.", retryAfter: TimeSpan.FromSeconds(1)));
+
+    private string Name => $"shard:{this.GetPrimaryKeyString()}";
+
+    private static ImmutableArray<long> LoadOf(ICpuShard shard)
+    {
+        var load = new long[shard.EndExpert - shard.FirstExpert];
+        shard.CopyLoad(load);
+        return [.. load];
+    }
 }

@@ -26,6 +26,6 @@ internal sealed class LayerStageGrain(PartLoader loader, TensorLinks links) : Gr
     }
 
     public Task<StageView> GetAsync() => Task.FromResult(_stage is { } stage && _plan is { } plan
-        ? new StageView(plan.Stage, plan.Device, stage.FirstLayer, stage.EndLayer, stage.WeightBytes)
+        ? new StageView(plan.Stage, plan.Device, stage.FirstLayer, stage.EndLayer, stage.WeightBytes) { Silo = plan.Silo }
         : throw new ClusterException(FailureCode.NoCapacity, $"Layer stage '{this.GetPrimaryKeyString()}' is not loaded yet.", retryAfter: TimeSpan.FromSeconds(1)));
 }

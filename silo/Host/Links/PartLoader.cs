@@ -41,15 +41,23 @@ public sealed class PartLoader(ModelCatalog catalog, IReplicaEngineFactory facto
 
     private Task<ICpuStage> ReadAsync(string replica, StagePlan plan)
     {
-        var model = catalog.Require(plan.Model);
+        var model = Require(plan.Model, plan.ModelDigest, $"stage {plan.Stage} of replica '{replica}'");
         var progress = replicas.LoadOf(replica).Part($"stage {plan.Stage}");
         return Task.Run(() => factory.LoadStage(model, plan, progress));
     }
 
     private Task<ICpuShard> ReadAsync(string replica, ShardPlan plan)
     {
-        var model = catalog.Require(plan.Model);
+        var model = Require(plan.Model, plan.ModelDigest, $"shard {plan.Shard} of replica '{replica}'");
         var progress = replicas.LoadOf(replica).Part($"shard {plan.Shard}");
         return Task.Run(() => factory.LoadShard(model, plan, progress));
+    }
+
+    /// <exception cref="ClusterException">This silo has other files than the replica's home.</exception>
+    private ServedModel Require(string id, string? digest, string part)
+    {
+        var model = catalog.Require(id);
+        return digest is null || model.Digest.ToString() == digest ? model : throw new ClusterException(
+            FailureCode.Internal, $"The {part} is planned for model digest {digest}, but '{model.Folder}' has {model.Digest} here. Give every silo the same files.");
     }
 }

@@ -1,22 +1,28 @@
 using System.Collections.Immutable;
 using Loire.Contracts;
 using Loire.Silo.Placement;
+using Loire.Silo.Replicas;
+using Microsoft.Extensions.Logging;
 using Orleans;
+using Orleans.Runtime;
 
 namespace Loire.Silo.Links;
 
-/// <summary>Which shard owns which expert of a replica, and how many tokens went to each.</summary>
+/// <summary>Which shard owns which expert of a replica, how many tokens went to each, and moving a shard to another silo.</summary>
+/// <remarks>A shard that was moved stays there when the replica is opened anew, as long as that silo is in the cluster.</remarks>
 [KeepAlive, Pinned]
-internal sealed class RouterGrain(TensorLinks links) : Grain, IRouterGrain
+internal sealed partial class RouterGrain(ReplicaHost replicas, ILocalSiloDetails local, IClusterMembershipService membership, ILogger<RouterGrain> logger)
+    : Grain, IRouterGrain
 {
+    private readonly Dictionary<int, string?> _moved = [];
+    private readonly Dictionary<int, long[]> _loadBefore = []; // of shards that were moved, by shard
     private ReplicaPlan? _plan;
     private ExpertTable _table = new([], []);
 
     public async Task<ExpertTable> OpenAsync(ReplicaPlan plan)
     {
-        var key = ReplicaKey.Parse(this.GetPrimaryKeyString());
-        var endpoints = await Task.WhenAll(plan.Shards.Select(
-            shard => GrainFactory.GetGrain<IExpertShardGrain>(key.Part(shard.Shard)).OpenAsync(shard)));
+        plan = plan with { Shards = [.. plan.Shards.Select(Moved)] };
+        var endpoints = await Task.WhenAll(plan.Shards.Select(shard => GrainOf(shard).OpenAsync(shard)));
         _table = new ExpertTable([.. endpoints], OwnersOf(plan.Shards));
         _plan = plan;
         return _table;
@@ -29,25 +35,70 @@ internal sealed class RouterGrain(TensorLinks links) : Grain, IRouterGrain
             return new RouterView([], []);
         }
 
-        var key = ReplicaKey.Parse(this.GetPrimaryKeyString());
-        var load = LoadOf(_table);
-        var shards = await Task.WhenAll(plan.Shards.Select(
-            shard => GrainFactory.GetGrain<IExpertShardGrain>(key.Part(shard.Shard)).GetAsync()));
-        return new RouterView([.. shards], load);
+        var shards = await Task.WhenAll(plan.Shards.Select(shard => GrainOf(shard).GetAsync()));
+        return new RouterView([.. shards], [.. shards.SelectMany(shard => shard.ExpertLoad.Select((load, expert) => load + Before(shard.Shard, expert)))]);
+    }
+
+    /// <remarks>1. load it there; 2. change the table between two steps; 3. free the old one. A failure before the third step leaves the old one in use.</remarks>
+    public async Task<ShardView> MoveShardAsync(int shard, string silo)
+    {
+        var plan = _plan ?? throw new ClusterException(FailureCode.NoCapacity, $"Replica '{this.GetPrimaryKeyString()}' is not loaded yet.", retryAfter: TimeSpan.FromSeconds(1));
+        var old = plan.Shards.FirstOrDefault(candidate => candidate.Shard == shard)
+            ?? throw new ClusterException(FailureCode.NotFound, $"Replica '{this.GetPrimaryKeyString()}' has no expert shard {shard}; it has {plan.Shards.Length}, from 0.", "shard");
+        RequireActive(silo);
+        var moved = old with { Silo = silo == HomeName ? null : silo };
+        if (moved == old)
+        {
+            return await GrainOf(old).GetAsync();
+        }
+
+        var endpoint = await GrainOf(moved).OpenAsync(moved);
+        try
+        {
+            await replicas.RouteAsync(this.GetPrimaryKeyString(), plan.Shards.IndexOf(old), endpoint);
+        }
+        catch
+        {
+            await GrainOf(moved).CloseAsync();
+            throw;
+        }
+
+        var before = await GrainOf(old).GetAsync();
+        _loadBefore[shard] = [.. before.ExpertLoad.Select((load, expert) => load + Before(shard, expert))];
+        _moved[shard] = moved.Silo;
+        _plan = plan with { Shards = plan.Shards.Replace(old, moved) };
+        _table = _table with { Endpoints = _table.Endpoints.SetItem(plan.Shards.IndexOf(old), endpoint) };
+        await GrainOf(old).CloseAsync();
+        LogMoved(shard, this.GetPrimaryKeyString(), old.Silo ?? HomeName, silo);
+        return await GrainOf(moved).GetAsync();
     }
 
     /// <summary>Shard of each expert. The plan covers each expert once, in order.</summary>
     internal static ImmutableArray<int> OwnersOf(ImmutableArray<ShardPlan> shards) =>
         [.. shards.SelectMany((shard, index) => Enumerable.Repeat(index, shard.EndExpert - shard.FirstExpert))];
 
-    private ImmutableArray<long> LoadOf(ExpertTable table)
-    {
-        var load = new long[table.Owners.Length];
-        foreach (var shard in table.Endpoints.Select(links.Shard))
-        {
-            shard.CopyLoad(load.AsSpan(shard.FirstExpert, shard.EndExpert - shard.FirstExpert));
-        }
+    private string HomeName => local.Name;
 
-        return [.. load];
+    private IExpertShardGrain GrainOf(ShardPlan shard) =>
+        GrainFactory.GetGrain<IExpertShardGrain>(ReplicaKey.Parse(this.GetPrimaryKeyString()).Part(shard.Shard, shard.Silo));
+
+    private ShardPlan Moved(ShardPlan shard) =>
+        _moved.TryGetValue(shard.Shard, out var silo) && IsActive(silo ?? HomeName) ? shard with { Silo = silo } : shard;
+
+    private long Before(int shard, int expert) => _loadBefore.TryGetValue(shard, out var load) ? load[expert] : 0;
+
+    private bool IsActive(string silo) =>
+        membership.CurrentSnapshot.Members.Values.Any(member => member.Name == silo && member.Status == SiloStatus.Active);
+
+    private void RequireActive(string silo)
+    {
+        if (!IsActive(silo))
+        {
+            var active = membership.CurrentSnapshot.Members.Values.Where(member => member.Status == SiloStatus.Active).Select(member => member.Name).Distinct();
+            throw new ClusterException(FailureCode.NotFound, $"There is no active silo '{silo}'. Active: {string.Join(", ", active)}.", "silo");
+        }
     }
+
+    [LoggerMessage(LogLevel.Information, "Expert shard {Shard} of replica {Replica} has moved from silo {From} to {To}")]
+    private partial void LogMoved(int shard, string replica, string from, string to);
 }

@@ -12,7 +12,7 @@ namespace Loire.Silo.Operations;
 /// <summary>Whether this silo serves: its default model's replica is loaded, the cluster counts it as a member, and it does not drain. Safe from any thread.</summary>
 /// <remarks>Looks and never calls: it answers while Redis is gone, and while the silo starts or stops.</remarks>
 public sealed class SiloReadiness(
-    ModelCatalog catalog, ReplicaHost replicas, TurnDrain drain, SiloSessions sessions, ILocalSiloDetails silo,
+    ModelCatalog catalog, ReplicaHost replicas, TurnDrain drain, SiloSessions sessions, SiloOptions options, ILocalSiloDetails silo,
     IClusterMembershipService membership, LoireMetrics metrics) : IHostedService
 {
     private readonly string _replica = new ReplicaKey(catalog.Default.Id, silo.Name).ToString();
@@ -27,7 +27,7 @@ public sealed class SiloReadiness(
                 return $"Silo '{silo.Name}' drains: its sessions go on elsewhere, {drain.Running} turns are still here.";
             }
 
-            if (replicas.Find(_replica) is null)
+            if (!options.LendsOnly && replicas.Find(_replica) is not { Engine.Lost: null })
             {
                 return replicas.LoadOf(_replica).Reason;
             }

@@ -1,10 +1,11 @@
+using Loire.Contracts;
 using Orleans.Placement;
 using Orleans.Runtime;
 using Orleans.Runtime.Placement;
 
 namespace Loire.Silo.Placement;
 
-/// <summary>On the silo that the grain's key names (<c>silo</c>, or <c>model/silo</c> and what follows), unless the caller names another.</summary>
+/// <summary>On the silo that the grain's key names (<c>silo</c>, <c>model/silo</c> and what follows, or after an <c>@</c> at its end), unless the caller names another.</summary>
 internal sealed class PinnedPlacement : PlacementStrategy;
 
 /// <inheritdoc cref="PinnedPlacement"/>
@@ -23,8 +24,7 @@ internal sealed class PinnedPlacementDirector(IClusterMembershipService membersh
     private SiloAddress HomeOf(PlacementTarget target, SiloAddress[] compatible)
     {
         var key = target.GrainIdentity.Key.ToString()!; // a key is text
-        var parts = key.Split('/');
-        var home = parts.Length == 1 ? key : parts[1];
+        var home = key.Contains('/') ? ReplicaKey.SiloOf(key) : key;
         return membership.CurrentSnapshot.Members.Values
             .Where(member => member.Name == home && compatible.Contains(member.SiloAddress))
             .Select(member => member.SiloAddress)

@@ -10,17 +10,32 @@ public static class PlacementPlanner
     public const string CpuDevice = "cpu:0";
 
     /// <exception cref="ClusterException">The model cannot be cut so; names the option, what was found and what to set.</exception>
-    public static ReplicaPlan Plan(ServedModel model, SiloOptions options)
+    /// <param name="model">To cut.</param>
+    /// <param name="options">Of the replica's home.</param>
+    /// <param name="home">Name of the replica's home.</param>
+    public static ReplicaPlan Plan(ServedModel model, SiloOptions options, string home)
     {
-        if (options.Stages > model.Layers)
+        var stages = options.StageSilos.Count > 0 ? options.StageSilos.Count : options.Stages;
+        var shards = options.ShardSilos.Count > 0 ? options.ShardSilos.Count : options.ExpertShards;
+        if (stages > model.Layers)
         {
-            throw Refused(nameof(SiloOptions.Stages), options.Stages, $"model '{model.Id}' has {model.Layers} layers", model.Layers);
+            throw Refused(nameof(SiloOptions.Stages), stages, $"model '{model.Id}' has {model.Layers} layers", model.Layers);
         }
 
-        if (options.ExpertShards > Math.Max(model.Experts, 1))
+        if (shards > Math.Max(model.Experts, 1))
         {
-            throw Refused(nameof(SiloOptions.ExpertShards), options.ExpertShards, $"model '{model.Id}' has {model.Experts} experts a layer", Math.Max(model.Experts, 1));
+            throw Refused(nameof(SiloOptions.ExpertShards), shards, $"model '{model.Id}' has {model.Experts} experts a layer", Math.Max(model.Experts, 1));
         }
+
+        if (options.StageSilos is [var first, ..] && first != home)
+        {
+            throw new ClusterException(
+                FailureCode.InvalidRequest,
+                $"StageSilos begins with '{first}', but stage 0 is where the steps run: on '{home}', the silo that is told. Put '{home}' first, or start the replica at '{first}'.",
+                nameof(SiloOptions.StageSilos));
+        }
+
+        string? Elsewhere(IReadOnlyList<string> silos, int part) => part < silos.Count && silos[part] != home ? silos[part] : null;
 
         return new ReplicaPlan
         {
@@ -29,15 +44,15 @@ public static class PlacementPlanner
             ModelDigest = model.Digest.ToString(),
             Stages =
             [
-                .. Cut(model.Layers, options.Stages)
-                    .Select((range, stage) => new StagePlan(model.Id, model.Folder, stage, range.First, range.End, CpuDevice)),
+                .. Cut(model.Layers, stages)
+                    .Select((range, stage) => new StagePlan(model.Id, model.Folder, stage, range.First, range.End, CpuDevice) { Silo = Elsewhere(options.StageSilos, stage), ModelDigest = model.Digest.ToString() }),
             ],
             Shards = model.Experts == 0
                 ? []
                 :
                 [
-                    .. Cut(model.Experts, options.ExpertShards)
-                        .Select((range, shard) => new ShardPlan(model.Id, model.Folder, shard, range.First, range.End, CpuDevice)),
+                    .. Cut(model.Experts, shards)
+                        .Select((range, shard) => new ShardPlan(model.Id, model.Folder, shard, range.First, range.End, CpuDevice) { Silo = Elsewhere(options.ShardSilos, shard), ModelDigest = model.Digest.ToString() }),
                 ],
         };
     }

@@ -1,5 +1,6 @@
 using Orleans.Placement;
 using Orleans.Runtime;
+using Orleans.Runtime.MembershipService.SiloMetadata;
 using Orleans.Runtime.Placement;
 
 namespace Loire.Silo.Placement;
@@ -13,13 +14,21 @@ internal sealed class SessionPlacedAttribute() : PlacementAttribute(new SessionP
 
 /// <summary>Rendezvous hashing: a session goes where its hash with the silo's is largest, unless a caller names the silo.</summary>
 /// <remarks>Its state is in the store that all silos share, so any place is right; the same one each time saves reading the state.</remarks>
-internal sealed class SessionPlacementDirector : IPlacementDirector
+/// <remarks>Silos that only lend parts of replicas to others are left out.</remarks>
+internal sealed class SessionPlacementDirector(ISiloMetadataCache metadata) : IPlacementDirector
 {
+    /// <summary>What a silo that runs no replica says about itself.</summary>
+    public const string LendsOnly = "loire.lends-only";
+
     public Task<SiloAddress> OnAddActivation(PlacementStrategy strategy, PlacementTarget target, IPlacementContext context)
     {
         var compatible = context.GetCompatibleSilos(target);
-        return Task.FromResult(IPlacementDirector.GetPlacementHint(target.RequestContextData, compatible) ?? Choose(target.GrainIdentity, compatible));
+        return Task.FromResult(IPlacementDirector.GetPlacementHint(target.RequestContextData, compatible) ?? Choose(target.GrainIdentity, Serving(compatible)));
     }
+
+    /// <summary>Where nobody serves, any silo may say so.</summary>
+    private SiloAddress[] Serving(SiloAddress[] compatible) =>
+        Array.FindAll(compatible, silo => !metadata.GetSiloMetadata(silo).Metadata.ContainsKey(LendsOnly)) is { Length: > 0 } serving ? serving : compatible;
 
     internal static SiloAddress Choose(GrainId session, SiloAddress[] silos)
     {

@@ -1,4 +1,5 @@
 using Loire.Contracts;
+using Loire.Engine.Links;
 using Loire.Engine.Replica;
 using Loire.Store;
 
@@ -11,6 +12,8 @@ internal static class ReplicaFaults
     {
         ClusterException known => known,
         EngineBusyException => new ClusterException(FailureCode.NoCapacity, fault.Message, retryAfter: TimeSpan.FromSeconds(1), inner: fault),
+        PartLostException => new ClusterException(
+            FailureCode.ReplicaLost, $"Replica '{replica}' was lost in turn '{turn.TurnId}' of session '{turn.Session}': {fault.Message}", retryAfter: TimeSpan.FromSeconds(1), inner: fault),
         StoreException => OfStore(fault, turn.Session),
         ArgumentException => new ClusterException(FailureCode.InvalidRequest, fault.Message, (fault as ArgumentException)?.ParamName, inner: fault),
         _ => new ClusterException(

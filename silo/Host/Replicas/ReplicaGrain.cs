@@ -1,6 +1,8 @@
 using System.Collections.Immutable;
 using System.Runtime.CompilerServices;
 using Loire.Contracts;
+using Loire.Engine.Links;
+using Loire.Silo.Models;
 using Loire.Silo.Placement;
 using Loire.Store;
 using Microsoft.Extensions.Logging;
@@ -16,7 +18,7 @@ namespace Loire.Silo.Replicas;
 /// </remarks>
 [KeepAlive, Pinned]
 internal sealed partial class ReplicaGrain(
-    ReplicaHost replicas, SiloOptions options, TimeProvider time, ILogger<ReplicaGrain> logger) : Grain, IReplicaGrain
+    ReplicaHost replicas, ModelCatalog catalog, SiloOptions options, TimeProvider time, ILogger<ReplicaGrain> logger) : Grain, IReplicaGrain
 {
     private Task<LoadedReplica>? _loading;
 
@@ -58,20 +60,28 @@ internal sealed partial class ReplicaGrain(
             return new ReplicaView { Key = key, Ready = false };
         }
 
-        var stages = replica.Plan.Stages.Select(stage => GrainFactory.GetGrain<ILayerStageGrain>(ReplicaKey.Parse(key).Part(stage.Stage)).GetAsync());
+        var stages = replica.Plan.Stages.Select(stage => GrainFactory.GetGrain<ILayerStageGrain>(ReplicaKey.Parse(key).Part(stage.Stage, stage.Silo)).GetAsync());
         var router = GrainFactory.GetGrain<IRouterGrain>(key).GetAsync();
-        return ViewOf(key, replica, await Task.WhenAll(stages), await router);
+        try
+        {
+            return ViewOf(key, replica, await Task.WhenAll(stages), await router);
+        }
+        catch (Exception gone) when (gone is OrleansException or ClusterException or TimeoutException)
+        {
+            LogPartSilent(key, gone.Message);
+            return ViewOf(key, replica, [], router: null) with { Ready = false }; // a part's silo has left: the next turn finds out
+        }
     }
 
     private LoadedReplica? Loaded => replicas.Find(this.GetPrimaryKeyString());
 
-    private static ReplicaView ViewOf(string key, LoadedReplica replica, StageView[] stages, RouterView router)
+    private static ReplicaView ViewOf(string key, LoadedReplica replica, StageView[] stages, RouterView? router)
     {
         var (load, shape) = (replica.Engine.Load, replica.Engine.Shape);
         return new ReplicaView
         {
             Key = key,
-            Ready = true,
+            Ready = replica.Engine.Lost is null,
             Slots = shape.Slots,
             SlotsInUse = load.SlotsInUse,
             Pages = shape.Pages,
@@ -87,7 +97,15 @@ internal sealed partial class ReplicaGrain(
     }
 
     /// <summary>The replica once it is loaded. An earlier failure is not remembered for ever.</summary>
-    private Task<LoadedReplica> LoadedAsync() => _loading is { IsFaulted: false, IsCanceled: false } loading ? loading : _loading = OpenAsync();
+    private Task<LoadedReplica> LoadedAsync()
+    {
+        if (_loading is { IsFaulted: false, IsCanceled: false } loading && (!loading.IsCompleted || Loaded?.Engine.Lost is null))
+        {
+            return loading;
+        }
+
+        return _loading = OpenAsync();
+    }
 
     /// <summary>Plan, then router with its shards, then stages, then the engine over all of them.</summary>
     private async Task<LoadedReplica> OpenAsync()
@@ -97,11 +115,11 @@ internal sealed partial class ReplicaGrain(
         try
         {
             var start = time.GetTimestamp();
-            var plan = await GrainFactory.GetGrain<IClusterGrain>(IClusterGrain.Key).GetPlanAsync(key);
+            var plan = PlacementPlanner.Plan(catalog.Require(ReplicaKey.Parse(key).Model), options, ReplicaKey.Parse(key).Home);
             load.Begin(plan.Stages.Length + plan.Shards.Length);
             var table = await GrainFactory.GetGrain<IRouterGrain>(key).OpenAsync(plan);
             var stages = await Task.WhenAll(plan.Stages.Select(
-                stage => GrainFactory.GetGrain<ILayerStageGrain>(ReplicaKey.Parse(key).Part(stage.Stage)).OpenAsync(stage)));
+                stage => GrainFactory.GetGrain<ILayerStageGrain>(ReplicaKey.Parse(key).Part(stage.Stage, stage.Silo)).OpenAsync(stage)));
             var replica = await replicas.JoinAsync(key, plan, stages, table);
             LogReady(key, plan.Stages.Length, plan.Shards.Length, time.GetElapsedTime(start).TotalSeconds);
             return replica;
@@ -110,6 +128,12 @@ internal sealed partial class ReplicaGrain(
         {
             load.Fail(fault.Message);
             LogFailed(key, fault);
+            if (fault is PartLostException or OrleansException)
+            {
+                throw new ClusterException(
+                    FailureCode.ReplicaLost, $"Replica '{key}' waits for parts on other silos: {fault.Message}", retryAfter: TimeSpan.FromSeconds(1), inner: fault);
+            }
+
             throw;
         }
     }
@@ -124,6 +148,9 @@ internal sealed partial class ReplicaGrain(
 
     [LoggerMessage(LogLevel.Information, "Replica {Replica} is ready: {Stages} stages, {Shards} expert shards, loaded in {Seconds} s")]
     private partial void LogReady(string replica, int stages, int shards, double seconds);
+
+    [LoggerMessage(LogLevel.Warning, "A part of replica {Replica} does not answer: {Fault}")]
+    private partial void LogPartSilent(string replica, string fault);
 
     [LoggerMessage(LogLevel.Error, "Replica {Replica} could not be loaded")]
     private partial void LogFailed(string replica, Exception fault);

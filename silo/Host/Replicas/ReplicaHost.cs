@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using Loire.Contracts;
+using Loire.Engine.Links;
 using Loire.Engine.Replica;
 using Loire.Silo.Links;
 using Loire.Silo.Models;
@@ -10,7 +11,7 @@ using Microsoft.Extensions.Logging;
 namespace Loire.Silo.Replicas;
 
 /// <summary>A replica that is loaded and steps.</summary>
-internal sealed record LoadedReplica(ServedModel Model, ReplicaPlan Plan, IReplicaEngine Engine, ReplicaTurns Turns, DateTimeOffset LoadedAt);
+internal sealed record LoadedReplica(ServedModel Model, ReplicaPlan Plan, IReplicaEngine Engine, ReplicaTurns Turns, LinkedParts Parts, DateTimeOffset LoadedAt);
 
 /// <summary>The replicas of this silo, with their engines. Outlives their grains' activations, and ends with the process.</summary>
 public sealed class ReplicaHost : IAsyncDisposable
@@ -41,12 +42,18 @@ public sealed class ReplicaHost : IAsyncDisposable
     /// <summary>The replica, once it is loaded.</summary>
     internal LoadedReplica? Find(string replica) => _replicas.GetValueOrDefault(replica);
 
-    /// <summary>Makes the engine from parts that are all in this process, or returns the one that is there.</summary>
+    /// <summary>Makes the engine from parts of this silo and of others, or returns the one that is there and has not lost any.</summary>
     internal async Task<LoadedReplica> JoinAsync(string replica, ReplicaPlan plan, IEnumerable<TensorEndpoint> stages, ExpertTable table)
     {
         if (_replicas.TryGetValue(replica, out var loaded))
         {
-            return loaded;
+            if (loaded.Engine.Lost is null)
+            {
+                return loaded;
+            }
+
+            _replicas.TryRemove(replica, out _);
+            await EndAsync(loaded);
         }
 
         var model = _catalog.Require(plan.Model);
@@ -56,13 +63,55 @@ public sealed class ReplicaHost : IAsyncDisposable
                 FailureCode.Internal, $"Replica '{replica}' is planned for model digest {plan.ModelDigest}, but '{model.Folder}' has {model.Digest}. Give every silo the same files.");
         }
 
-        var engine = await JoinPartsAsync(model, [.. stages.Select(_links.Stage)], [.. table.Endpoints.Select(_links.Shard)]);
+        var parts = await Task.Run(() => LinkedParts.Open(_links, plan, [.. stages], table));
+        var engine = await JoinPartsAsync(model, parts);
         var turns = new ReplicaTurns(replica, model, engine, _store, _options, _metrics, _time, _loggers);
-        return _replicas[replica] = new LoadedReplica(model, plan, engine, turns, _time.GetUtcNow());
+        return _replicas[replica] = new LoadedReplica(model, plan, engine, turns, parts, _time.GetUtcNow());
     }
 
-    private Task<IReplicaEngine> JoinPartsAsync(ServedModel model, ICpuStage[] stages, ICpuShard[] shards) =>
-        Task.Run(() => _factory.Join(model, stages, shards, _options.Engine));
+    /// <summary>Has a replica use another copy of one of its shards, from its next step on.</summary>
+    /// <exception cref="ClusterException">It is not loaded, or the other copy cannot be reached; the old one stays in use.</exception>
+    public async Task RouteAsync(string replica, int shard, TensorEndpoint endpoint)
+    {
+        var loaded = _replicas.GetValueOrDefault(replica)
+            ?? throw new ClusterException(FailureCode.NoCapacity, $"Replica '{replica}' is not loaded yet.", retryAfter: TimeSpan.FromSeconds(1));
+        ICpuShard? to = null;
+        try
+        {
+            to = await Task.Run(() => _links.Shard(endpoint));
+            await loaded.Engine.RouteAsync(loaded.Parts.Shards[shard], to);
+        }
+        catch (Exception fault) when (fault is PartLostException or ObjectDisposedException)
+        {
+            if (to is not null && !_links.IsHere(endpoint))
+            {
+                to.Dispose();
+            }
+
+            throw new ClusterException(FailureCode.NoCapacity, $"Shard {shard} of replica '{replica}' could not be moved: {fault.Message}", retryAfter: TimeSpan.FromSeconds(1), inner: fault);
+        }
+
+        loaded.Parts.Replace(shard, to, isLink: !_links.IsHere(endpoint));
+    }
+
+    private async Task<IReplicaEngine> JoinPartsAsync(ServedModel model, LinkedParts parts)
+    {
+        try
+        {
+            return await Task.Run(() => _factory.Join(model, parts.Stages, parts.Shards, _options.Engine));
+        }
+        catch
+        {
+            parts.Dispose();
+            throw;
+        }
+    }
+
+    private static async Task EndAsync(LoadedReplica replica)
+    {
+        await replica.Engine.DisposeAsync();
+        replica.Parts.Dispose();
+    }
 
     /// <summary>Ends the engines, before the links dispose the parts that they use. Nobody calls a replica any more.</summary>
     public async ValueTask DisposeAsync()
@@ -71,7 +120,7 @@ public sealed class ReplicaHost : IAsyncDisposable
         {
             if (_replicas.TryRemove(replica, out var loaded))
             {
-                await loaded.Engine.DisposeAsync();
+                await EndAsync(loaded);
             }
         }
     }

@@ -39,7 +39,6 @@ internal sealed class FakeCluster : IGrainFactory, IClusterGrain
 
     Task<IReadOnlyList<ModelView>> IClusterGrain.GetModelsAsync() => Task.FromResult<IReadOnlyList<ModelView>>(Models);
 
-    Task<ReplicaPlan> IClusterGrain.GetPlanAsync(string model) => throw new NotSupportedException();
 
     Task<SessionPage> IClusterGrain.ListSessionsAsync(string owner, string? after, int limit)
     {
