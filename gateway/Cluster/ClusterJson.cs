@@ -70,17 +70,19 @@ internal static class ClusterJson
         json.WriteStartArray("stages");
         foreach (var stage in replica.Stages)
         {
-            json.WriteStringValue($"{stage.Device}: layers {stage.FirstLayer} to {stage.EndLayer - 1}");
+            json.WriteStringValue($"{Place(stage.Silo, stage.Device)}: layers {stage.FirstLayer} to {stage.EndLayer - 1}");
         }
 
         json.WriteEndArray();
         json.WriteStartArray("shards");
         foreach (var shard in replica.Router?.Shards ?? [])
         {
-            json.WriteStringValue($"{shard.Device}: experts {shard.FirstExpert} to {shard.EndExpert - 1}");
+            json.WriteStringValue($"{Place(shard.Silo, shard.Device)}: experts {shard.FirstExpert} to {shard.EndExpert - 1}");
         }
 
         json.WriteEndArray();
         json.WriteEndObject();
     }
+
+    private static string Place(string? silo, string device) => silo is null ? device : $"{silo}/{device}";
 }

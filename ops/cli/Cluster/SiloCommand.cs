@@ -20,25 +20,25 @@ internal static class SiloCommand
         var opsPort = new Option<int>("--ops-port") { Description = "Port of /health/live, /health/ready and /metrics; 0: none.", HelpName = "PORT" };
         var address = new Option<string>("--address") { Description = "IP address at which others reach this host, or a name that stands for it.", HelpName = "ADDRESS", DefaultValueFactory = _ => "127.0.0.1" };
         var model = CommonOptions.Model();
-        var stages = CommonOptions.Stages();
-        var shards = CommonOptions.Shards();
+        var parts = new PartOptions();
         var threads = new Option<int>("--threads") { Description = "Threads that compute; 0 takes one a core.", HelpName = "N" };
         var verbose = new Option<bool>("--verbose") { Description = "Log what happens, and not only what goes wrong." };
-        var command = new Command("silo", "Joins a cluster on Redis and serves the model there. Gateways speak HTTP for it.") { name, port, opsPort, address, model, stages, shards, threads, verbose };
+        var command = new Command("silo", "Joins a cluster on Redis and serves the model there. Gateways speak HTTP for it.") { name, port, opsPort, address, model, threads, verbose };
+        parts.AddTo(command);
         cluster.AddTo(command);
         command.SetAction(async (arguments, cancellationToken) =>
         {
             var ip = await AddressOfAsync(arguments.GetValue(address)!, cancellationToken);
-            var options = new Silo.SiloOptions
+            var settings = cluster.Read(arguments);
+            var options = parts.Read(arguments, new Silo.SiloOptions
             {
                 ModelFolders = [CommonOptions.ModelFolderOf(arguments.GetValue(model))],
                 IsClustered = true,
-                Stages = arguments.GetValue(stages),
-                ExpertShards = arguments.GetValue(shards),
+                LinkSecret = settings.Secret,
                 Engine = new EngineOptions { Threads = arguments.GetValue(threads) },
-            };
+            });
             var silo = arguments.GetValue(name) ?? $"{Dns.GetHostName()}-{arguments.GetValue(port)}";
-            using var host = Build(cluster.Read(arguments), options, silo, ip, arguments.GetValue(port), arguments.GetValue(opsPort), arguments.GetValue(verbose));
+            using var host = Build(settings, options, silo, ip, arguments.GetValue(port), arguments.GetValue(opsPort), arguments.GetValue(verbose));
             await ProcessHost.RunAsync(host, $"silo {silo}", cancellationToken);
             return 0;
         });

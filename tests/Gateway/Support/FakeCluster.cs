@@ -39,7 +39,6 @@ internal sealed class FakeCluster : IGrainFactory, IClusterGrain
 
     Task<IReadOnlyList<ModelView>> IClusterGrain.GetModelsAsync() => Task.FromResult<IReadOnlyList<ModelView>>(Models);
 
-
     Task<SessionPage> IClusterGrain.ListSessionsAsync(string owner, string? after, int limit)
     {
         var all = _sessions.Values.Where(session => session.Key.Owner == owner && session.Exists).OrderBy(session => session.Key.Id, StringComparer.Ordinal).ToArray();
