@@ -15,6 +15,9 @@ namespace Loire.Engine.Backends.Cpu;
 /// </remarks>
 internal sealed unsafe class CpuForward : ITeamWork, IDisposable
 {
+    /// <summary>Fewer rows are decode: a step of a millisecond, in which dozens of barriers are most of what a taken core costs.</summary>
+    private const int ShortStepRows = 32;
+
     private readonly ModelGraph _graph;
     private readonly CpuLayer[] _layers;
     private readonly FeedForward[] _feedForwards;
@@ -72,7 +75,7 @@ internal sealed unsafe class CpuForward : ITeamWork, IDisposable
             else
             {
                 _running = span;
-                _team.Run(this);
+                _team.Run(this, isShort: batch.RowCount < ShortStepRows);
             }
 
             if (_step.Failure is { } lost)

@@ -9,6 +9,8 @@ internal interface ITeamWork
 /// <summary>Threads that run the same program on the parts of one step. The caller of <see cref="Run"/> is worker 0.</summary>
 /// <remarks>
 /// Workers spin for a while between steps and phases, which costs less than waking them, then give the core away.
+/// Where other processes take the cores, a worker that has lost its core holds all others up at every barrier: short steps then run on the
+/// caller alone for a while, which is slower than a team on cores of its own and many times faster than one without.
 /// An exception of any worker ends the team's use: the others would wait for it for ever, so the process fails fast.
 /// </remarks>
 internal sealed class WorkerTeam : IDisposable
@@ -19,6 +21,9 @@ internal sealed class WorkerTeam : IDisposable
     /// <summary>About 150 µs: longer than what lies between two steps, so that the next one finds everybody awake.</summary>
     private const int SpinsBeforePark = 4_000;
 
+    /// <summary>Steps that run on one worker after a step in which somebody waited for a time slice. Doubled while that goes on.</summary>
+    private const int FewestStepsAlone = 32, MostStepsAlone = 2048;
+
     private readonly Thread[] _threads;
     private readonly SemaphoreSlim _parked = new(0);
     private ITeamWork? _work;
@@ -27,12 +32,17 @@ internal sealed class WorkerTeam : IDisposable
     private int _arrived;
     private int _phase;
     private int _ticket;
+    private int _stalls;
+    private int _stepsAlone;
+    private int _nextStepsAlone = FewestStepsAlone;
+    private int _active;
     private volatile bool _stopping;
 
     public WorkerTeam(int workers)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(workers);
         Count = workers;
+        _active = workers;
         _threads = new Thread[workers - 1];
         for (var i = 0; i < _threads.Length; i++)
         {
@@ -44,8 +54,51 @@ internal sealed class WorkerTeam : IDisposable
 
     public int Count { get; }
 
+    /// <summary>Workers of the step that runs.</summary>
+    internal int Active => _active;
+
     /// <summary>Runs the work on all workers and returns when all are done. One caller at a time.</summary>
-    public void Run(ITeamWork work)
+    /// <param name="work">What each runs.</param>
+    /// <param name="isShort">Whether it takes so little that the caller alone may run it while the cores are taken.</param>
+    public void Run(ITeamWork work, bool isShort = false)
+    {
+        if (isShort && Count > 1 && _stepsAlone > 0)
+        {
+            _stepsAlone--;
+            RunAlone(work);
+            return;
+        }
+
+        _stalls = 0;
+        RunTogether(work);
+        if (isShort)
+        {
+            Judge();
+        }
+    }
+
+    private void RunAlone(ITeamWork work)
+    {
+        _active = 1;
+        _ticket = 0;
+        work.Run(new Worker(this, 0));
+        _active = Count;
+    }
+
+    /// <summary>After a short step of the whole team: whether its members have their cores.</summary>
+    private void Judge()
+    {
+        if (_stalls == 0)
+        {
+            _nextStepsAlone = Math.Max(FewestStepsAlone, _nextStepsAlone - 1);
+            return;
+        }
+
+        _stepsAlone = _nextStepsAlone;
+        _nextStepsAlone = Math.Min(MostStepsAlone, _nextStepsAlone * 2);
+    }
+
+    private void RunTogether(ITeamWork work)
     {
         _work = work;
         Volatile.Write(ref _ticket, 0);
@@ -77,7 +130,7 @@ internal sealed class WorkerTeam : IDisposable
     internal void Barrier()
     {
         var phase = Volatile.Read(ref _phase);
-        if (Interlocked.Increment(ref _arrived) == Count)
+        if (Interlocked.Increment(ref _arrived) == _active)
         {
             _arrived = 0;
             _ticket = 0;
@@ -93,6 +146,7 @@ internal sealed class WorkerTeam : IDisposable
             }
             else
             {
+                _stalls = 1;
                 Thread.Yield();
             }
         }
@@ -164,7 +218,7 @@ internal readonly struct Worker(WorkerTeam team, int index)
 {
     public int Index => index;
 
-    public int Count => team.Count;
+    public int Count => team.Active;
 
     /// <summary>Returns when every worker has arrived. Claims start anew.</summary>
     public void Barrier() => team.Barrier();
@@ -174,5 +228,5 @@ internal readonly struct Worker(WorkerTeam team, int index)
 
     /// <summary>This worker's fixed share of this phase's items.</summary>
     public (int First, int End) Share(int items) =>
-        ((int)((long)items * index / team.Count), (int)((long)items * (index + 1) / team.Count));
+        ((int)((long)items * index / Count), (int)((long)items * (index + 1) / Count));
 }
