@@ -27,6 +27,9 @@ internal sealed class RedisHealthMeter : BackgroundService
         _meter.CreateObservableCounter("loire.redis.reconnects", () => _last?.Reconnects ?? 0, description: "Connections of the store that failed and were replaced.");
     }
 
+    /// <summary>For tests: whether an instrument is this one's, and not another store's in the process.</summary>
+    internal bool Owns(Instrument instrument) => ReferenceEquals(instrument.Meter, _meter);
+
     public override void Dispose()
     {
         _meter.Dispose();
