@@ -113,6 +113,9 @@ public sealed record SiloView
 
     /// <summary>Turns that run here.</summary>
     [Id(7)] public int RunningTurns { get; init; }
+
+    /// <summary>It runs no replica of its own and only lends parts to those of others.</summary>
+    [Id(8)] public bool LendsOnly { get; init; }
 }
 
 [GenerateSerializer, Immutable, Alias("loire.device-view.v1")]

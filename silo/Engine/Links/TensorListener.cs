@@ -44,6 +44,9 @@ public sealed class TensorListener : IDisposable
     /// <summary>Links that are open now.</summary>
     public int LinkCount => _links.Count;
 
+    /// <summary>Bytes that went over the links that are open now, both ways.</summary>
+    public long Bytes => _links.Values.Sum(link => link.Socket.BytesSent + link.Socket.BytesReceived);
+
     internal LinkOptions Options => _options;
 
     internal int Threads { get; }

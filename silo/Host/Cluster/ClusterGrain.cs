@@ -37,8 +37,9 @@ internal sealed partial class ClusterGrain(
     public async Task<ClusterView> GetAsync()
     {
         var silos = (await Task.WhenAll(Members().Select(ViewAsync))).OfType<SiloView>().OrderBy(silo => silo.Name, StringComparer.Ordinal).ToImmutableArray();
-        var reason = silos.Any(silo => silo.Reason is null) ? null
-            : silos.FirstOrDefault()?.Reason ?? "No silo of the cluster answers.";
+        var serving = silos.Where(silo => !silo.LendsOnly).ToArray();
+        var reason = serving.Any(silo => silo.Reason is null) ? null
+            : serving.FirstOrDefault()?.Reason ?? (silos.Length > 0 ? "Every silo only lends parts; none runs a replica." : "No silo of the cluster answers.");
         return new ClusterView(reason is null, reason, [.. silos.SelectMany(silo => silo.Devices)], [.. silos.SelectMany(silo => silo.Replicas)])
         {
             Silos = silos,

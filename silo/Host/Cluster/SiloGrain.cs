@@ -36,6 +36,7 @@ internal sealed partial class SiloGrain(
             Reason = options.LendsOnly || views.Any(view => view.Key == awaited && view.Ready) ? null : replicas.LoadOf(awaited).Reason,
             Sessions = sessions.Count,
             RunningTurns = drain.Running,
+            LendsOnly = options.LendsOnly,
         };
     }
 

@@ -127,13 +127,14 @@ internal sealed partial class ReplicaGrain(
         catch (Exception fault)
         {
             load.Fail(fault.Message);
-            LogFailed(key, fault);
             if (fault is PartLostException or OrleansException)
             {
+                LogWaits(key, fault.Message);
                 throw new ClusterException(
                     FailureCode.ReplicaLost, $"Replica '{key}' waits for parts on other silos: {fault.Message}", retryAfter: TimeSpan.FromSeconds(1), inner: fault);
             }
 
+            LogFailed(key, fault);
             throw;
         }
     }
@@ -148,6 +149,9 @@ internal sealed partial class ReplicaGrain(
 
     [LoggerMessage(LogLevel.Information, "Replica {Replica} is ready: {Stages} stages, {Shards} expert shards, loaded in {Seconds} s")]
     private partial void LogReady(string replica, int stages, int shards, double seconds);
+
+    [LoggerMessage(LogLevel.Warning, "Replica {Replica} waits for parts on other silos: {Fault}")]
+    private partial void LogWaits(string replica, string fault);
 
     [LoggerMessage(LogLevel.Warning, "A part of replica {Replica} does not answer: {Fault}")]
     private partial void LogPartSilent(string replica, string fault);
