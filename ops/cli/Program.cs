@@ -6,6 +6,7 @@ using Loire.Cli.Cluster;
 using Loire.Cli.Logits;
 using Loire.Cli.Recall;
 using Loire.Cli.Serve;
+using Loire.Cli.Soak;
 using Loire.Cli.Terminal;
 using Loire.Cli.Verify;
 
@@ -16,6 +17,7 @@ var root = new RootCommand("Loire serves language models whose conversations are
     GatewayCommand.Create(),
     ClusterCommand.Create(),
     ChaosCommand.Create(),
+    SoakCommand.Create(),
     ChatCommand.Create(),
     VerifyCommand.Create(),
     LogitsCommand.Create(),

@@ -26,7 +26,10 @@ internal sealed record ClusterSettings
     /// <summary>Leases for one host or rack: a dead silo is found within about a second.</summary>
     public bool Fast { get; init; }
 
-    public RedisStoreOptions Store => new() { Connection = Redis, Cluster = Name };
+    /// <summary>How long state stays in the store that no session reaches.</summary>
+    public TimeSpan StateTimeToLive { get; init; } = TimeSpan.FromHours(24);
+
+    public RedisStoreOptions Store => new() { Connection = Redis, Cluster = Name, TimeToLive = StateTimeToLive };
 
     public void Configure(ISiloBuilder silo, string name, IPAddress address, int port) => silo
         .UseRedisClustering(Redis)

@@ -22,19 +22,22 @@ internal static class SiloCommand
         var model = CommonOptions.Model();
         var parts = new PartOptions();
         var threads = new Option<int>("--threads") { Description = "Threads that compute; 0 takes one a core.", HelpName = "N" };
+        var timeToLive = CommonOptions.Count("--state-ttl", "Seconds that state stays in the store after its last use, when no session reaches it.", (int)TimeSpan.FromHours(24).TotalSeconds);
         var verbose = new Option<bool>("--verbose") { Description = "Log what happens, and not only what goes wrong." };
-        var command = new Command("silo", "Joins a cluster on Redis and serves the model there. Gateways speak HTTP for it.") { name, port, opsPort, address, model, threads, verbose };
+        var command = new Command("silo", "Joins a cluster on Redis and serves the model there. Gateways speak HTTP for it.") { name, port, opsPort, address, model, threads, timeToLive, verbose };
         parts.AddTo(command);
         cluster.AddTo(command);
         command.SetAction(async (arguments, cancellationToken) =>
         {
             var ip = await AddressOfAsync(arguments.GetValue(address)!, cancellationToken);
-            var settings = cluster.Read(arguments);
+            var seconds = arguments.GetValue(timeToLive);
+            var settings = cluster.Read(arguments) with { StateTimeToLive = TimeSpan.FromSeconds(seconds) };
             var options = parts.Read(arguments, new Silo.SiloOptions
             {
                 ModelFolders = [CommonOptions.ModelFolderOf(arguments.GetValue(model))],
                 IsClustered = true,
                 LinkSecret = settings.Secret,
+                SweepEvery = TimeSpan.FromSeconds(Math.Clamp(seconds / 2.0, 1, 600)),
                 Engine = new EngineOptions { Threads = arguments.GetValue(threads) },
             });
             var silo = arguments.GetValue(name) ?? $"{Dns.GetHostName()}-{arguments.GetValue(port)}";

@@ -84,7 +84,7 @@ internal sealed class LocalCluster
         RequireFree(process.Port, "--silo-port", known is not null);
         Keep(Start(process, [
             "silo", "--name", name, "--port", $"{process.Port}", "--model", _state.Settings.Model,
-            "--threads", $"{_state.Settings.Threads}", .. Common()]));
+            "--threads", $"{_state.Settings.Threads}", "--state-ttl", $"{_state.Settings.StateSeconds}", .. Common()]));
     }
 
     public void StartGateway(string name)
@@ -179,6 +179,9 @@ internal sealed record LocalSettings
     public required int Threads { get; init; }
 
     public bool Fast { get; init; }
+
+    /// <summary>How long state stays in the store that no session reaches.</summary>
+    public int StateSeconds { get; init; } = 24 * 3600;
 }
 
 internal sealed record LocalState
