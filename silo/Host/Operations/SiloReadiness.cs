@@ -27,7 +27,7 @@ public sealed class SiloReadiness(
                 return $"Silo '{silo.Name}' drains: its sessions go on elsewhere, {drain.Running} turns are still here.";
             }
 
-            if (!options.LendsOnly && replicas.Find(_replica) is not { Engine.Lost: null })
+            if (!options.LendsOnly && replicas.Find(_replica) is not { IsLost: false })
             {
                 return replicas.LoadOf(_replica).Reason;
             }

@@ -18,14 +18,17 @@ namespace Loire.Silo.Replicas;
 /// </remarks>
 [KeepAlive, Pinned]
 internal sealed partial class ReplicaGrain(
-    ReplicaHost replicas, ModelCatalog catalog, SiloOptions options, TimeProvider time, ILogger<ReplicaGrain> logger) : Grain, IReplicaGrain
+    ReplicaHost replicas, ModelCatalog catalog, SiloOptions options, IClusterMembershipService membership, TimeProvider time, ILogger<ReplicaGrain> logger) : Grain, IReplicaGrain
 {
+    private static readonly TimeSpan LookForPartsEvery = TimeSpan.FromMilliseconds(250);
+
     private Task<LoadedReplica>? _loading;
 
     public override Task OnActivateAsync(CancellationToken cancellationToken)
     {
         _loading = OpenAsync();
         this.RegisterGrainTimer(HibernateIdleAsync, new GrainTimerCreationOptions(options.IdleHibernateAfter, options.IdleHibernateAfter) { Interleave = true });
+        this.RegisterGrainTimer(CutIfGoneAsync, new GrainTimerCreationOptions(LookForPartsEvery, LookForPartsEvery) { Interleave = true });
         return Task.CompletedTask;
     }
 
@@ -81,7 +84,7 @@ internal sealed partial class ReplicaGrain(
         return new ReplicaView
         {
             Key = key,
-            Ready = replica.Engine.Lost is null,
+            Ready = !replica.IsLost,
             Slots = shape.Slots,
             SlotsInUse = load.SlotsInUse,
             Pages = shape.Pages,
@@ -99,7 +102,7 @@ internal sealed partial class ReplicaGrain(
     /// <summary>The replica once it is loaded. An earlier failure is not remembered for ever.</summary>
     private Task<LoadedReplica> LoadedAsync()
     {
-        if (_loading is { IsFaulted: false, IsCanceled: false } loading && (!loading.IsCompleted || Loaded?.Engine.Lost is null))
+        if (_loading is { IsFaulted: false, IsCanceled: false } loading && (!loading.IsCompleted || Loaded is not { IsLost: true }))
         {
             return loading;
         }
@@ -138,6 +141,20 @@ internal sealed partial class ReplicaGrain(
             throw;
         }
     }
+
+    /// <summary>A silo that is dead to the cluster, though its sockets may stand, is not waited for.</summary>
+    private Task CutIfGoneAsync(CancellationToken cancellationToken)
+    {
+        if (Loaded is { IsLost: false } replica && replica.Parts.CutIfGone(IsThere) is { } gone)
+        {
+            LogPartSilent(this.GetPrimaryKeyString(), $"silo {gone} has left the cluster.");
+        }
+
+        return Task.CompletedTask;
+    }
+
+    private bool IsThere(string silo) => SiloAddress.TryParse(silo, out var address)
+        && membership.CurrentSnapshot.GetSiloStatus(address) is SiloStatus.Joining or SiloStatus.Active or SiloStatus.ShuttingDown or SiloStatus.Stopping;
 
     private async Task HibernateIdleAsync(CancellationToken cancellationToken)
     {

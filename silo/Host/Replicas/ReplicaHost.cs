@@ -11,7 +11,11 @@ using Microsoft.Extensions.Logging;
 namespace Loire.Silo.Replicas;
 
 /// <summary>A replica that is loaded and steps.</summary>
-internal sealed record LoadedReplica(ServedModel Model, ReplicaPlan Plan, IReplicaEngine Engine, ReplicaTurns Turns, LinkedParts Parts, DateTimeOffset LoadedAt);
+internal sealed record LoadedReplica(ServedModel Model, ReplicaPlan Plan, IReplicaEngine Engine, ReplicaTurns Turns, LinkedParts Parts, DateTimeOffset LoadedAt)
+{
+    /// <summary>A part of it on another silo is gone: it is opened anew.</summary>
+    public bool IsLost => Engine.Lost is not null || Parts.IsCut;
+}
 
 /// <summary>The replicas of this silo, with their engines. Outlives their grains' activations, and ends with the process.</summary>
 public sealed class ReplicaHost : IAsyncDisposable
@@ -47,7 +51,7 @@ public sealed class ReplicaHost : IAsyncDisposable
     {
         if (_replicas.TryGetValue(replica, out var loaded))
         {
-            if (loaded.Engine.Lost is null)
+            if (!loaded.IsLost)
             {
                 return loaded;
             }
@@ -91,7 +95,7 @@ public sealed class ReplicaHost : IAsyncDisposable
             throw new ClusterException(FailureCode.NoCapacity, $"Shard {shard} of replica '{replica}' could not be moved: {fault.Message}", retryAfter: TimeSpan.FromSeconds(1), inner: fault);
         }
 
-        loaded.Parts.Replace(shard, to, isLink: !_links.IsHere(endpoint));
+        loaded.Parts.Replace(shard, to, _links.IsHere(endpoint) ? null : endpoint.Silo);
     }
 
     private async Task<IReplicaEngine> JoinPartsAsync(ServedModel model, LinkedParts parts)

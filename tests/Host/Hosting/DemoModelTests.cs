@@ -61,7 +61,7 @@ public sealed class DemoModelTests
         return events;
     }
 
-    private static string DemoFolder()
+    internal static string DemoFolder()
     {
         for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
         {
