@@ -39,7 +39,7 @@ internal sealed partial class RouterGrain(ReplicaHost replicas, ILocalSiloDetail
         return new RouterView([.. shards], [.. shards.SelectMany(shard => shard.ExpertLoad.Select((load, expert) => load + Before(shard.Shard, expert)))]);
     }
 
-    /// <remarks>1. load it there; 2. change the table between two steps; 3. free the old one. A failure before the third step leaves the old one in use.</remarks>
+    /// <remarks>1. load it there; 2. change the table between two steps; 3. free the old one. A failure before the third step leaves the old one in use. A shard of a silo that is gone is loaded at the new one, and the replica opened anew.</remarks>
     public async Task<ShardView> MoveShardAsync(int shard, string silo)
     {
         var plan = _plan ?? throw new ClusterException(FailureCode.NoCapacity, $"Replica '{this.GetPrimaryKeyString()}' is not loaded yet.", retryAfter: TimeSpan.FromSeconds(1));
@@ -53,6 +53,11 @@ internal sealed partial class RouterGrain(ReplicaHost replicas, ILocalSiloDetail
         }
 
         var endpoint = await GrainOf(moved).OpenAsync(moved);
+        if (!IsActive(old.Silo ?? HomeName))
+        {
+            return await ReplaceAsync(plan, old, moved, endpoint, loadBefore: []); // the replica is lost, and opened anew with the new one
+        }
+
         try
         {
             await replicas.RouteAsync(this.GetPrimaryKeyString(), plan.Shards.IndexOf(old), endpoint);
@@ -64,12 +69,19 @@ internal sealed partial class RouterGrain(ReplicaHost replicas, ILocalSiloDetail
         }
 
         var before = await GrainOf(old).GetAsync();
-        _loadBefore[shard] = [.. before.ExpertLoad.Select((load, expert) => load + Before(shard, expert))];
+        var view = await ReplaceAsync(plan, old, moved, endpoint, before.ExpertLoad);
+        await GrainOf(old).CloseAsync();
+        return view;
+    }
+
+    private async Task<ShardView> ReplaceAsync(ReplicaPlan plan, ShardPlan old, ShardPlan moved, TensorEndpoint endpoint, ImmutableArray<long> loadBefore)
+    {
+        var shard = moved.Shard;
+        _loadBefore[shard] = [.. Enumerable.Range(0, moved.EndExpert - moved.FirstExpert).Select(expert => Before(shard, expert) + (loadBefore.IsEmpty ? 0 : loadBefore[expert]))];
         _moved[shard] = moved.Silo;
         _plan = plan with { Shards = plan.Shards.Replace(old, moved) };
         _table = _table with { Endpoints = _table.Endpoints.SetItem(plan.Shards.IndexOf(old), endpoint) };
-        await GrainOf(old).CloseAsync();
-        LogMoved(shard, this.GetPrimaryKeyString(), old.Silo ?? HomeName, silo);
+        LogMoved(shard, this.GetPrimaryKeyString(), old.Silo ?? HomeName, moved.Silo ?? HomeName);
         return await GrainOf(moved).GetAsync();
     }
 

@@ -77,7 +77,40 @@ public sealed class SplitReplicaTests : IAsyncLifetime
         Assert.Equal([null, "Silo_1", "Silo_2"], (await Router.GetAsync()).Shards.Select(shard => shard.Silo));
     }
 
-    private Task<List<TurnEvent>> RunAsync(int[] prompt, string turnId) => World.ReadAsync(Grains.GetGrain<ISessionGrain>("local/demo").RunTurnAsync(new TurnRequest
+    [Fact]
+    public async Task A_lost_silo_loses_the_replica_until_its_shard_is_elsewhere()
+    {
+        int[] prompt = [.. Enumerable.Range(40, 30)];
+        var before = World.TextOf(await RunAsync(prompt, "before", "one"));
+        await _cluster.KillSiloAsync(_cluster.Silos.Single(silo => silo.Name == "Silo_2"));
+
+        Assert.Equal(FailureCode.ReplicaLost, (await FirstFailureAsync(prompt)).Code);
+        await Router.MoveShardAsync(2, Home);
+
+        Assert.Equal(before, World.TextOf(await RunAsync(prompt, "after", "three")));
+        Assert.Equal([null, "Silo_1", null], (await Router.GetAsync()).Shards.Select(shard => shard.Silo));
+    }
+
+    /// <summary>The home looks for its parts every so often; until then the silo's sockets may still answer.</summary>
+    private async Task<ClusterException> FirstFailureAsync(int[] prompt)
+    {
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        for (var turn = 0; !deadline.IsCancellationRequested; turn++)
+        {
+            try
+            {
+                await RunAsync(prompt, $"lost{turn}", $"lost{turn}");
+            }
+            catch (ClusterException failure)
+            {
+                return failure;
+            }
+        }
+
+        throw new TimeoutException("Turns still succeed 30 s after a part of the replica has gone.");
+    }
+
+    private Task<List<TurnEvent>> RunAsync(int[] prompt, string turnId, string session = "demo") => World.ReadAsync(Grains.GetGrain<ISessionGrain>($"local/{session}").RunTurnAsync(new TurnRequest
     {
         TurnId = turnId, Model = Path.GetFileName(_model), Tokens = [.. prompt], Sampling = new SamplingOptions(), MaxTokens = 60,
     }));
