@@ -16,6 +16,8 @@ internal sealed class RedisLink : IAsyncDisposable, IDisposable
     private const int MostUnderWay = 4_096;
 
     private static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(25);
+    private const int MostAttempts = 3;
+
     private static readonly TimeSpan FirstPatience = TimeSpan.FromMilliseconds(150);
     private static readonly TimeSpan LongestPatience = TimeSpan.FromSeconds(1);
 
@@ -237,7 +239,7 @@ internal sealed class RedisLink : IAsyncDisposable, IDisposable
         {
             try
             {
-                var connection = await OpenAsync(PatienceOf(attempt));
+                var connection = await OpenAnyAsync();
                 Adopt(connection, ready);
                 ClusterMetrics.Connections.Add(1);
                 _log.Connected(Address, _time.GetElapsedTime(began).TotalMilliseconds);
@@ -261,9 +263,53 @@ internal sealed class RedisLink : IAsyncDisposable, IDisposable
         }
     }
 
-    /// <summary>Now and then the library waits for its whole time-out for a server that has just started; the next attempt has it in milliseconds.</summary>
-    private static TimeSpan PatienceOf(int attempt) =>
-        attempt < 3 ? FirstPatience * (1 << attempt) : LongestPatience;
+    /// <summary>The first of up to three attempts that succeeds, each begun a little after the one before.</summary>
+    /// <remarks>Now and then the library waits for its whole time-out for a server that has just started, and the next attempt has it in milliseconds; on a busy machine a sound one is slow.</remarks>
+    private async Task<IConnectionMultiplexer> OpenAnyAsync()
+    {
+        var opening = new List<Task<IConnectionMultiplexer>>();
+        for (var begun = 0; ; )
+        {
+            if (begun < MostAttempts)
+            {
+                opening.Add(OpenAsync(LongestPatience));
+                begun++;
+            }
+
+            using var next = new CancellationTokenSource();
+            var soon = begun < MostAttempts ? Task.Delay(FirstPatience * begun, _time, next.Token) : Task.Delay(Timeout.Infinite, next.Token);
+            var first = await Task.WhenAny([.. opening, soon]);
+            await next.CancelAsync();
+            if (first is not Task<IConnectionMultiplexer> ended)
+            {
+                continue;
+            }
+
+            opening.Remove(ended);
+            if (ended.IsCompletedSuccessfully)
+            {
+                opening.ForEach(late => _ = CloseLateAsync(late));
+                return await ended;
+            }
+
+            if (opening.Count == 0)
+            {
+                return await ended; // which throws
+            }
+        }
+    }
+
+    private static async Task CloseLateAsync(Task<IConnectionMultiplexer> late)
+    {
+        try
+        {
+            await CloseAsync(await late);
+        }
+        catch (Exception exception) when (exception is not OutOfMemoryException)
+        {
+            // It came to nothing, as it should.
+        }
+    }
 
     /// <summary>A connection on which Redis answers, with all subscriptions.</summary>
     private async Task<IConnectionMultiplexer> OpenAsync(TimeSpan patience)
