@@ -64,7 +64,7 @@ internal sealed class EmbeddedServer : IAsyncDisposable
             hasFailed.Value = true;
             if (app is not null)
             {
-                await app.DisposeAsync();
+                await EndAsync(app);
             }
 
             if (Explain(exception, settings) is { } explanation)
@@ -83,6 +83,19 @@ internal sealed class EmbeddedServer : IAsyncDisposable
     {
         await _app.StopAsync();
         await _app.DisposeAsync();
+    }
+
+    /// <summary>After a start that failed, which is what is to be told, and not what it left half begun.</summary>
+    private static async Task EndAsync(WebApplication app)
+    {
+        try
+        {
+            await app.DisposeAsync();
+        }
+        catch (ObjectDisposedException)
+        {
+            // Something began while its services went. The process ends.
+        }
     }
 
     private static WebApplication Build(ServeSettings settings, ProgressBar progress, StrongBox<bool> hasFailed)
