@@ -17,7 +17,7 @@ internal sealed record SoakSample(double Seconds, long MemoryBytes, int Handles,
     public static async Task<SoakSample> TakeAsync(LocalCluster cluster, IDatabase redis, double seconds)
     {
         var processes = cluster.Processes.Where(process => process.Kind != ProcessKind.Redis && process.IsAlive).ToArray();
-        var info = (string)(await redis.ExecuteAsync("INFO", "memory"));
+        var info = (string?)await redis.ExecuteAsync("INFO", "memory") ?? "";
         return new SoakSample(
             seconds,
             processes.Sum(process => StatusOf(process.Pid, "VmRSS:") * 1024),
