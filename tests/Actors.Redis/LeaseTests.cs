@@ -66,6 +66,23 @@ public sealed class LeaseTests : IDisposable
     }
 
     [Fact]
+    public async Task A_fence_that_comes_early_comes_again_so_that_the_end_is_told_though_nobody_asks()
+    {
+        _lease.Begin(1, _clock.GetTimestamp());
+        var lost = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        using var registration = _lease.Lost.Register(lost.SetResult);
+        _clock.Turn(7.9995);
+
+        _clock.Fence.Fire();
+
+        Assert.False(_lease.Lost.IsCancellationRequested);
+        Assert.Equal(TimeSpan.FromMilliseconds(1), _clock.Fence.Due);
+        _clock.Turn(0.001);
+        _clock.Fence.Fire();
+        await lost.Task.WaitAsync(TimeSpan.FromSeconds(30));
+    }
+
+    [Fact]
     public void One_that_leaves_holds_nothing_and_has_lost_nothing()
     {
         _lease.Begin(1, _clock.GetTimestamp());
@@ -92,7 +109,7 @@ public sealed class LeaseTests : IDisposable
         public SiloAddress GatewayAddress => SiloAddress;
     }
 
-    /// <summary>Stands still but when it is turned; its timers never fire, like those of a process that is frozen.</summary>
+    /// <summary>Stands still but when it is turned; its timers fire only by hand, as in a process that is frozen.</summary>
     private sealed class TurnedClock : TimeProvider
     {
         private long _now = 1_000_000;
@@ -101,13 +118,29 @@ public sealed class LeaseTests : IDisposable
 
         public override long GetTimestamp() => _now;
 
-        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period) => new NoTimer();
+        private readonly List<HandTimer> _timers = [];
+
+        public HandTimer Fence => Assert.Single(_timers);
+
+        public override ITimer CreateTimer(TimerCallback callback, object? state, TimeSpan dueTime, TimeSpan period)
+        {
+            _timers.Add(new HandTimer(() => callback(state)));
+            return _timers[^1];
+        }
 
         public void Turn(double seconds) => _now += (long)(seconds * TimestampFrequency);
 
-        private sealed class NoTimer : ITimer
+        public sealed class HandTimer(Action fire) : ITimer
         {
-            public bool Change(TimeSpan dueTime, TimeSpan period) => true;
+            public TimeSpan Due { get; private set; }
+
+            public void Fire() => fire();
+
+            public bool Change(TimeSpan dueTime, TimeSpan period)
+            {
+                Due = dueTime;
+                return true;
+            }
 
             public void Dispose()
             {

@@ -7,8 +7,8 @@ namespace Loire.Redis;
 
 /// <summary>Finds out which of the servers that are named answer, so that the library is only told of those.</summary>
 /// <remarks>
-/// A connection that is refused before the library listens for its end is waited for until the library's time is over, which happens now and then
-/// with a server that is starting. A bare socket tells at once. The same source is part of each assembly that connects to Redis.
+/// For a server that is starting and refuses it, the library now and then waits until its whole time is over; a bare socket tells at once.
+/// The same source is part of each assembly that connects to Redis.
 /// </remarks>
 /// <param name="configuration">Names the servers.</param>
 /// <param name="timeout">Longest wait for one.</param>

@@ -32,7 +32,7 @@ internal sealed class MemberLease : IClusterLease, IDisposable
         _heldFor = options.Value.HeldFor;
         _local = local;
         _log = new ClusterLog(loggers.CreateLogger<MemberLease>());
-        _fence = time.CreateTimer(static lease => _ = ((MemberLease)lease!).IsHeld, this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
+        _fence = time.CreateTimer(static lease => ((MemberLease)lease!).OnFence(), this, Timeout.InfiniteTimeSpan, Timeout.InfiniteTimeSpan);
     }
 
     private enum State
@@ -116,8 +116,25 @@ internal sealed class MemberLease : IClusterLease, IDisposable
     {
         _askedAt = askedAt;
         Volatile.Write(ref _heldUntil, askedAt + (long)(_heldFor.TotalSeconds * _time.TimestampFrequency));
-        var rest = _heldFor - _time.GetElapsedTime(askedAt);
-        _fence.Change(rest > TimeSpan.Zero ? rest : TimeSpan.Zero, Timeout.InfiniteTimeSpan);
+        SetFence();
+    }
+
+    /// <summary>Timers count whole milliseconds and may come early: one that does is set again, or nobody would be told of the end until somebody asks.</summary>
+    private void OnFence()
+    {
+        lock (_lock)
+        {
+            if (IsHeld)
+            {
+                SetFence();
+            }
+        }
+    }
+
+    private void SetFence()
+    {
+        var rest = _time.GetElapsedTime(_time.GetTimestamp(), _heldUntil);
+        _fence.Change(TimeSpan.FromMilliseconds(Math.Max(0, Math.Ceiling(rest.TotalMilliseconds))), Timeout.InfiniteTimeSpan);
     }
 
     /// <summary>Looks again under the lock, where it cannot be renewed meanwhile; when its time has passed, it is lost from here on.</summary>
