@@ -198,6 +198,19 @@ public sealed class OutageTests(ITestOutputHelper output) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_server_that_wants_a_password_is_told_from_one_that_is_not_there()
+    {
+        Assert.StartsWith("+OK", await Redis.TryAskAsync("CONFIG SET requirepass secret"), StringComparison.Ordinal);
+
+        var refused = await Assert.ThrowsAsync<StoreUnavailableException>(async () => await OpenAsync());
+        Assert.Contains("authentication", refused.Message, StringComparison.OrdinalIgnoreCase);
+
+        await using var store = await SharedRedis.OpenAsync(
+            new RedisStoreOptions { Connection = Redis.Address + ",password=secret", OperationTimeout = TimeSpan.FromSeconds(20) }, _time);
+        Assert.True((await store.GetHealthAsync()).IsReachable);
+    }
+
+    [Fact]
     public async Task Without_the_replicas_that_were_asked_for_a_turn_is_not_acknowledged()
     {
         await using var store = await SharedRedis.OpenAsync(
