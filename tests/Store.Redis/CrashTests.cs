@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using System.Diagnostics;
 using Loire.Redis.Tests;
 using Loire.Store.Redis;
+using Microsoft.Extensions.Logging.Abstractions;
 using Xunit.Abstractions;
 using static Loire.Store.Tests.Samples;
 
@@ -14,6 +15,9 @@ public sealed class CrashTests(ITestOutputHelper output)
     private const int Kills = 6;
 
     private static readonly TimeSpan Timeout = TimeSpan.FromSeconds(2);
+
+    /// <summary>For the look at the end, of which the time is not tested.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
 
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(3);
 
@@ -33,8 +37,7 @@ public sealed class CrashTests(ITestOutputHelper output)
     public async Task What_was_acknowledged_before_a_kill_is_there_after_it(string fsync, bool losesNothing)
     {
         await using var redis = await RedisProcess.StartAsync("--appendonly yes", $"--appendfsync {fsync}");
-        await using var store = await SharedRedis.OpenAsync(
-            new RedisStoreOptions { Connection = redis.Address, OperationTimeout = Timeout, TimeToLive = TimeSpan.FromHours(1), KeepCheckpoints = 2 }, _time);
+        await using var store = new RedisStore(OptionsOf(redis, Timeout), _time, NullLogger<RedisStore>.Instance); // not checked: it may be refused from the start
         await using var clock = new Metronome();
         _clock = clock;
         using var done = new CancellationTokenSource();
@@ -57,18 +60,22 @@ public sealed class CrashTests(ITestOutputHelper output)
         await done.CancelAsync();
         await Task.WhenAll(writers);
         output.WriteLine($"{fsync}: {_commits} commits, {_failed} calls refused, longest call {TimeSpan.FromTicks(_longestTicks).TotalMilliseconds:F0} ms.");
+        await using var patient = await SharedRedis.OpenAsync(OptionsOf(redis, Patience), _time);
         if (losesNothing)
         {
             foreach (var (id, session) in _acknowledged)
             {
-                var found = await store.GetSessionAsync(Alice, id, CancellationToken.None);
+                var found = await patient.GetSessionAsync(Alice, id, CancellationToken.None);
                 Assert.True(found?.Epoch >= session.Epoch, $"{id} is at epoch {found?.Epoch}; {session.Epoch} was acknowledged.");
-                Assert.Equal(found?.Title, $"{(await store.ReadHistoryAsync(found?.Head)).Turns.Count} turns");
+                Assert.Equal(found?.Title, $"{(await patient.ReadHistoryAsync(found?.Head)).Turns.Count} turns");
             }
         }
 
-        Assert.Empty((await store.SweepAsync()).Damaged);
+        Assert.Empty((await patient.SweepAsync()).Damaged);
     }
+
+    private static RedisStoreOptions OptionsOf(RedisProcess redis, TimeSpan timeout) =>
+        new() { Connection = redis.Address, OperationTimeout = timeout, TimeToLive = TimeSpan.FromHours(1), KeepCheckpoints = 2 };
 
     private async Task WriteAsync(RedisStore store, int writer, bool losesNothing, CancellationToken done)
     {
