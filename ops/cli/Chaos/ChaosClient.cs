@@ -6,7 +6,7 @@ using Loire.Cli.Http;
 namespace Loire.Cli.Chaos;
 
 /// <summary>An application that talks to the cluster through its gateways, and holds what it sees against what it should.</summary>
-/// <param name="gateways">Used in turn.</param>
+/// <param name="gateways">Used in turn. When one breaks off, the next is asked for the same turn.</param>
 /// <param name="expected">Answers of the undisturbed run: by script, then turn.</param>
 internal sealed class ChaosClient(IReadOnlyList<ServerClient> gateways, IReadOnlyList<string[]> expected)
 {
@@ -47,7 +47,7 @@ internal sealed class ChaosClient(IReadOnlyList<ServerClient> gateways, IReadOnl
             for (var turn = 0; turn < script.Turns.Count && !stop.IsCancellationRequested; turn++)
             {
                 var turnId = $"t{turn}";
-                var text = await AskAsync(script.Turns[turn].Request(session, turnId));
+                var text = await AskAsync(script.Turns[turn].Request(session, turnId), expected[script.Number][turn]);
                 lock (held)
                 {
                     held.Add(turnId);
@@ -64,27 +64,39 @@ internal sealed class ChaosClient(IReadOnlyList<ServerClient> gateways, IReadOnl
         }
     }
 
-    /// <summary>A turn until its end was seen. What a gateway gives up, an application asks for again with the same id.</summary>
-    private async Task<string> AskAsync(ChatRequest request)
+    /// <summary>A turn until its end was seen. What a gateway gives up, an application asks for again with the same id, of the next gateway.</summary>
+    private async Task<string> AskAsync(ChatRequest request, string whole)
     {
-        while (true)
+        for (var gateway = (uint)Interlocked.Increment(ref _asked); ; gateway++)
         {
+            var text = new StringBuilder();
             try
             {
-                return await ReadAsync(gateways[Interlocked.Increment(ref _asked) % gateways.Count], request);
+                await ReadAsync(gateways[(int)(gateway % gateways.Count)], request, text);
+                return text.ToString();
             }
             catch (Exception refused) when (refused is ApiException or HttpRequestException or IOException)
             {
                 Interlocked.Increment(ref _askedAgain);
                 Note($"{request.SessionId}, {request.TurnId}: {refused.Message}");
+                CheckBrokenOff(request, text.ToString(), whole);
                 await Task.Delay(200);
             }
         }
     }
 
-    private async Task<string> ReadAsync(ServerClient gateway, ChatRequest request)
+    /// <summary>What was seen of a stream that broke off is the beginning of what it is in the end.</summary>
+    private void CheckBrokenOff(ChatRequest request, string text, string whole)
     {
-        var text = new StringBuilder();
+        if (!whole.StartsWith(text, StringComparison.Ordinal))
+        {
+            Interlocked.Increment(ref _different);
+            Note($"{request.SessionId}, {request.TurnId}, broken off: {FirstDifference(whole, text)}");
+        }
+    }
+
+    private async Task ReadAsync(ServerClient gateway, ChatRequest request, StringBuilder text)
+    {
         var last = Stopwatch.GetTimestamp();
         var longest = 0.0;
         Usage? usage = null;
@@ -106,8 +118,6 @@ internal sealed class ChaosClient(IReadOnlyList<ServerClient> gateways, IReadOnl
         {
             _pauses.Enqueue(longest);
         }
-
-        return text.ToString();
     }
 
     private static string FirstDifference(string expected, string found)
