@@ -23,13 +23,11 @@ internal sealed class ClusterBench(ModelFolder model, string folder, int port, i
 
     private readonly PromptSource _prompts = new(model);
 
-    /// <summary>Only what the loss of a silo costs a stream, with both kinds of leases.</summary>
-    public async Task<IReadOnlyList<Measurement>> RunLossesAsync(IProgress<double> progress)
+    /// <summary>Only what the loss of a silo costs a stream.</summary>
+    public async Task<IReadOnlyList<Measurement>> RunLossesAsync(bool fast)
     {
-        List<Measurement> measurements = [];
-        await OnClusterAsync(2, fast: false, async (cluster, client) => measurements.AddRange(await LossesAsync(cluster, client, "default leases", 5_000)));
-        progress.Report(0.6);
-        await OnClusterAsync(2, fast: true, async (cluster, client) => measurements.AddRange(await LossesAsync(cluster, client, "fast leases", 1_000)));
+        IReadOnlyList<Measurement> measurements = [];
+        await OnClusterAsync(2, fast, async (cluster, client) => measurements = await LossesAsync(cluster, client, fast));
         return measurements;
     }
 
@@ -45,13 +43,13 @@ internal sealed class ClusterBench(ModelFolder model, string folder, int port, i
                 {
                     measurements.AddRange(await MovesAsync(client, ShortHistory));
                     measurements.AddRange(await MovesAsync(client, LongHistory));
-                    measurements.AddRange(await LossesAsync(cluster, client, "default leases", 5_000));
+                    measurements.AddRange(await LossesAsync(cluster, client, fast: false));
                 }
             });
             progress.Report(silos / 4.0);
         }
 
-        await OnClusterAsync(2, fast: true, async (cluster, client) => measurements.AddRange(await LossesAsync(cluster, client, "fast leases", 1_000)));
+        measurements.AddRange(await RunLossesAsync(fast: true));
         return measurements;
     }
 
@@ -116,8 +114,9 @@ internal sealed class ClusterBench(ModelFolder model, string folder, int port, i
         ];
     }
 
-    private async Task<IReadOnlyList<Measurement>> LossesAsync(LocalCluster cluster, ServerClient client, string leases, double target)
+    private async Task<IReadOnlyList<Measurement>> LossesAsync(LocalCluster cluster, ServerClient client, bool fast)
     {
+        var (leases, target) = fast ? ("fast leases", 1_000) : ("default leases", 5_000);
         var samples = new double[kills];
         for (var kill = 0; kill < kills; kill++)
         {
