@@ -66,14 +66,14 @@ internal sealed class RedisBlobWriter(RedisContext context, BlobRoom room)
         [
             context.Now, Options.MaxBytes ?? 0, .. puts.SelectMany(put => (RedisValue[])[put.Blob.Address.ToString(), put.Blob.Content.Length]),
         ];
-        var answer = (RedisResult[])await context.RunAsync(context.Bulk, $"look for {puts.Length} blobs", RedisScript.BlobLook, arguments);
+        var answer = (await context.RunAsync(context.Bulk, $"look for {puts.Length} blobs", RedisScript.BlobLook, arguments)).Parts();
         context.Learn(answer[2]);
-        var answers = (RedisResult[])answer[1];
+        var answers = answer[1].Parts();
         for (var i = 0; i < puts.Length; i++)
         {
-            if ((RedisResult[])answers[i] is [var head, var found])
+            if ((RedisResult[]?)answers[i] is [var head, var found])
             {
-                await ShareAsync(puts[i], (byte[])head, (long)found);
+                await ShareAsync(puts[i], head.Bytes(), (long)found);
             }
         }
 
@@ -127,9 +127,9 @@ internal sealed class RedisBlobWriter(RedisContext context, BlobRoom room)
     private async Task WritePiecesAsync(Put put, BlobValue value, CancellationToken cancellationToken)
     {
         await FirstFailure.OfAllAsync(Enumerable.Range(0, value.Chunks), i => WritePieceAsync(put, value, i, cancellationToken));
-        var answer = (RedisResult[])await context.RunAsync(
+        var answer = (await context.RunAsync(
             context.Bulk, put.Tried, RedisScript.BlobPut,
-            put.Blob.Address.ToString(), value.ToBytes([]), value.Header.Length, context.Now, Options.MaxBytes ?? 0);
+            put.Blob.Address.ToString(), value.ToBytes([]), value.Header.Length, context.Now, Options.MaxBytes ?? 0)).Parts();
         context.Learn(answer[1]);
         if ((long)answer[0] == 1)
         {
@@ -166,11 +166,11 @@ internal sealed class RedisBlobWriter(RedisContext context, BlobRoom room)
             return;
         }
 
-        var answer = (RedisResult[])await context.RunAsync(
+        var answer = (await context.RunAsync(
             context.Bulk, $"keep {sent.Length} blobs", RedisScript.BlobConfirm,
-            [context.Now, .. sent.Select(put => (RedisValue)put.Blob.Address.ToString())]);
+            [context.Now, .. sent.Select(put => (RedisValue)put.Blob.Address.ToString())])).Parts();
         context.Learn(answer[1]);
-        var isThere = (long[])answer[0];
+        var isThere = answer[0].Numbers();
         for (var i = 0; i < sent.Length; i++)
         {
             if (isThere[i] == 1)

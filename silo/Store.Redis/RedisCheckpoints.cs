@@ -31,9 +31,9 @@ internal sealed class RedisCheckpoints(RedisContext context)
             addresses.Append(blob.Address);
         }
 
-        var answer = (RedisResult[])await context.RunAsync(
+        var answer = (await context.RunAsync(
             $"store checkpoint {manifest.Address}", RedisScript.CheckpointPut,
-            manifest.Address.ToString(), record, manifest.LastPageEnd.ToString(), context.Now, addresses.ToString());
+            manifest.Address.ToString(), record, manifest.LastPageEnd.ToString(), context.Now, addresses.ToString())).Parts();
         context.Learn(answer[1]);
         if ((int)answer[0] is var missing and >= 0)
         {
@@ -141,7 +141,7 @@ internal sealed class RedisCheckpoints(RedisContext context)
             arguments[i + 1] = address(i).ToString();
         }
 
-        var answers = (long[])await context.RunAsync("look for a stored prefix", RedisScript.Find, arguments);
+        var answers = (await context.RunAsync("look for a stored prefix", RedisScript.Find, arguments)).Numbers();
         return Array.ConvertAll(answers, answer => answer == 1);
     }
 

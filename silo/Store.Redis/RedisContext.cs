@@ -76,7 +76,7 @@ internal sealed partial class RedisContext : IAsyncDisposable
     /// <summary>Takes in what a script's answer says of the store as a whole.</summary>
     public void Learn(RedisResult counts)
     {
-        var values = (long[])counts;
+        var values = counts.Numbers();
         lock (_counting)
         {
             if (values[0] < _asOf && _asOf - values[0] < ClockStepMicroseconds)
@@ -105,8 +105,8 @@ internal sealed partial class RedisContext : IAsyncDisposable
     {
         var name = $"{kind}:{id}:{Guid.NewGuid():n}";
         var keep = (long)Math.Max(Options.TimeToLive.TotalMilliseconds, LeastAside.TotalMilliseconds);
-        var answer = (RedisResult[])await RunAsync(
-            $"put aside {kind}:{id}", RedisScript.Aside, kind, index, id.ToString(), seen, name, keep, MostAside);
+        var answer = (await RunAsync(
+            $"put aside {kind}:{id}", RedisScript.Aside, kind, index, id.ToString(), seen, name, keep, MostAside)).Parts();
         Learn(answer[1]);
         if ((long)answer[0] == 1)
         {

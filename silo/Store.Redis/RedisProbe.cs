@@ -73,7 +73,7 @@ internal sealed partial class RedisProbe(RedisContext context)
 
     private async Task<Dictionary<string, string>> ReadInfoAsync(string tried)
     {
-        var text = (string)await context.Control.AskAsync(tried, database => database.ExecuteAsync("INFO"));
+        var text = (await context.Control.AskAsync(tried, database => database.ExecuteAsync("INFO"))).Text();
         var facts = new Dictionary<string, string>(StringComparer.Ordinal);
         foreach (var line in text.Split('\n', StringSplitOptions.TrimEntries))
         {

@@ -32,28 +32,28 @@ internal sealed partial class RedisSessions(RedisContext context, ReplicaWait re
 
         var record = RedisRecords.Pack(RecordFormats.Sessions, StoreJson.Serialize(next), $"Session '{next.Id}'");
         var session = RedisKeys.SessionOf(next.Owner, next.Id);
-        var answer = (RedisResult[])await ForeignIsDamageAsync(session, () => replicas.RunAsync(
+        var answer = (await ForeignIsDamageAsync(session, () => replicas.RunAsync(
             $"move session '{next.Id}' to epoch {next.Epoch}", RedisScript.SessionSwap,
             session.ToString(), RedisKeys.OwnerOf(next.Owner).ToString(), Text(expectedEpoch), Text(next.Epoch), record, NewSwap(),
-            next.Head.Or(), ((Digest?)next.ForkedFrom?.Turn).Or(), (next.Open?.Checkpoint).Or(), next.UpdatedAt.ToUnixTimeMilliseconds()));
+            next.Head.Or(), ((Digest?)next.ForkedFrom?.Turn).Or(), (next.Open?.Checkpoint).Or(), next.UpdatedAt.ToUnixTimeMilliseconds()))).Parts();
         context.Learn(answer[2]);
         return (long)answer[0] switch
         {
             1 => true,
             -1 => throw new MissingStateException($"Turn {next.Head}, the head of session '{next.Id}', is not stored.", next.Head.GetValueOrDefault()),
-            var status => Refuse(status, (string)answer[1], session, next.Id, expectedEpoch),
+            var status => Refuse(status, (string?)answer[1], session, next.Id, expectedEpoch),
         };
     }
 
     public async Task<bool> DeleteAsync(StateOwner owner, string id, long expectedEpoch)
     {
         var session = RedisKeys.SessionOf(owner, id);
-        var answer = (RedisResult[])await ForeignIsDamageAsync(session, () => replicas.RunAsync(
+        var answer = (await ForeignIsDamageAsync(session, () => replicas.RunAsync(
             $"delete session '{id}'", RedisScript.SessionDelete,
             session.ToString(), RedisKeys.OwnerOf(owner).ToString(), Text(expectedEpoch), NewSwap(),
-            (long)(context.Options.OperationTimeout * DeletionTimeouts).TotalMilliseconds));
+            (long)(context.Options.OperationTimeout * DeletionTimeouts).TotalMilliseconds))).Parts();
         context.Learn(answer[2]);
-        return (long)answer[0] == 1 || Refuse((long)answer[0], (string)answer[1], session, id, expectedEpoch);
+        return (long)answer[0] == 1 || Refuse((long)answer[0], (string?)answer[1], session, id, expectedEpoch);
     }
 
     /// <summary>Newest first. The names are those at the call; each reference is read when it is its turn.</summary>
@@ -113,7 +113,7 @@ internal sealed partial class RedisSessions(RedisContext context, ReplicaWait re
         }
     }
 
-    private bool Refuse(long status, string epoch, Digest session, string id, long expectedEpoch)
+    private bool Refuse(long status, string? epoch, Digest session, string id, long expectedEpoch)
     {
         if (status != 0 || !long.TryParse(epoch, NumberStyles.None, CultureInfo.InvariantCulture, out var found))
         {

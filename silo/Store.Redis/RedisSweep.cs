@@ -60,13 +60,13 @@ internal sealed class RedisSweep(RedisContext context, Func<StoreCount, Task>? l
     /// <exception cref="StoreException">What was deleted before was to be deleted; the next sweep goes on.</exception>
     public async Task<SweepReport> RunAsync(CancellationToken cancellationToken)
     {
-        var begun = (RedisResult[])await context.RunAsync("begin a sweep", RedisScript.SweepBegin, _token, LeaseMilliseconds);
+        var begun = (await context.RunAsync("begin a sweep", RedisScript.SweepBegin, _token, LeaseMilliseconds)).Parts();
         if ((long)begun[0] == 0)
         {
             return Report();
         }
 
-        _run = (string)begun[1];
+        _run = begun[1].Text();
         try
         {
             await MarkSessionsAsync(cancellationToken);
@@ -103,11 +103,11 @@ internal sealed class RedisSweep(RedisContext context, Func<StoreCount, Task>? l
         foreach (var batch in (await EntriesAsync(RedisKeys.Sessions, cancellationToken)).Chunk(LookBatch))
         {
             await RenewAsync(cancellationToken);
-            var answers = (RedisResult[])await context.RunAsync(
-                "read what sessions reach", RedisScript.SweepSessions, [.. batch.Select(session => (RedisValue)session.Id.ToString())]);
+            var answers = (await context.RunAsync(
+                "read what sessions reach", RedisScript.SweepSessions, [.. batch.Select(session => (RedisValue)session.Id.ToString())])).Parts();
             for (var i = 0; i < batch.Length; i++)
             {
-                await MarkSessionAsync(batch[i].Id, (string[])answers[i]);
+                await MarkSessionAsync(batch[i].Id, answers[i].Texts());
             }
         }
     }
@@ -139,7 +139,7 @@ internal sealed class RedisSweep(RedisContext context, Func<StoreCount, Task>? l
         while (Digest.TryParse(turn, out var first) && (!_turns.Contains(first) || steps < keepCheckpoints))
         {
             await RenewAsync(CancellationToken.None);
-            var walked = (string[])await context.RunAsync("follow a chain of turns", RedisScript.SweepWalk, turn, WalkSteps);
+            var walked = (await context.RunAsync("follow a chain of turns", RedisScript.SweepWalk, turn, WalkSteps)).Texts();
             turn = "";
             for (var i = 0; i < walked.Length; i += 3, steps++)
             {
@@ -288,9 +288,9 @@ internal sealed class RedisSweep(RedisContext context, Func<StoreCount, Task>? l
                 return 0;
             }
 
-            var answer = (RedisResult[])await context.RunAsync(
+            var answer = (await context.RunAsync(
                 "delete what nothing reaches", RedisScript.SweepDelete,
-                [_token, LeaseMilliseconds, _run, kind, index, _expiry, .. rest.Select(id => (RedisValue)id.ToString())]);
+                [_token, LeaseMilliseconds, _run, kind, index, _expiry, .. rest.Select(id => (RedisValue)id.ToString())])).Parts();
             if ((long)answer[0] == -1)
             {
                 throw LeaseLost();
@@ -303,7 +303,7 @@ internal sealed class RedisSweep(RedisContext context, Func<StoreCount, Task>? l
             }
 
             context.Learn(answer[3]);
-            if ((string[])answer[4] is not { Length: > 0 } used)
+            if (answer[4].Texts() is not { Length: > 0 } used)
             {
                 _freed += (long)answer[1];
                 return (int)answer[2];
@@ -353,7 +353,7 @@ internal sealed class RedisSweep(RedisContext context, Func<StoreCount, Task>? l
         }
 
         _renewed = Stopwatch.GetTimestamp();
-        foreach (var note in (string[])answer)
+        foreach (var note in answer.Texts())
         {
             if (note[0] == 't')
             {
@@ -407,8 +407,8 @@ internal sealed class RedisSweep(RedisContext context, Func<StoreCount, Task>? l
         foreach (var batch in ids.Chunk(LookBatch))
         {
             await RenewAsync(cancellationToken);
-            var values = (RedisResult[])await context.RunAsync(
-                "look through the store", RedisScript.SweepFields, [kind, field, .. batch.Select(id => (RedisValue)id.ToString())]);
+            var values = (await context.RunAsync(
+                "look through the store", RedisScript.SweepFields, [kind, field, .. batch.Select(id => (RedisValue)id.ToString())])).Parts();
             for (var i = 0; i < batch.Length; i++)
             {
                 yield return (batch[i], (string?)values[i]);
@@ -424,10 +424,10 @@ internal sealed class RedisSweep(RedisContext context, Func<StoreCount, Task>? l
         do
         {
             await RenewAsync(cancellationToken);
-            var answer = (RedisResult[])await context.Control.AskAsync(
-                $"look through {index}", database => database.ExecuteAsync("ZSCAN", context.Keys.Index(index), cursor, "COUNT", 1000));
-            cursor = (string)answer[0];
-            var pairs = (string[])answer[1];
+            var answer = (await context.Control.AskAsync(
+                $"look through {index}", database => database.ExecuteAsync("ZSCAN", context.Keys.Index(index), cursor, "COUNT", 1000))).Parts();
+            cursor = answer[0].Text();
+            var pairs = answer[1].Texts();
             for (var i = 0; i + 1 < pairs.Length; i += 2)
             {
                 if (Digest.TryParse(pairs[i], out var id))

@@ -20,8 +20,8 @@ internal sealed class RedisTurns(RedisContext context, ReplicaWait replicas)
 
         var record = RedisRecords.Pack(RecordFormats.Turns, body, $"Turn '{turn.TurnId}'");
         var tried = $"record turn {turn.Id}";
-        var answer = (RedisResult[])await replicas.RunAsync(
-            tried, RedisScript.TurnPut, turn.Id.ToString(), record, turn.Parent.Or(), turn.Depth, turn.Checkpoint.Or(), context.Now);
+        var answer = (await replicas.RunAsync(
+            tried, RedisScript.TurnPut, turn.Id.ToString(), record, turn.Parent.Or(), turn.Depth, turn.Checkpoint.Or(), context.Now)).Parts();
         context.Learn(answer[1]);
         if ((long)answer[0] == 0)
         {

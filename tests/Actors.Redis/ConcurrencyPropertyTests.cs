@@ -121,7 +121,7 @@ public sealed class ConcurrencyPropertyTests(ITestOutputHelper output) : IDispos
         await last.Directory.UnregisterSilos([.. last.Membership.CurrentSnapshot.Members.Keys]);
         await last.LeaveAsync();
         using var connection = await _redis.ConnectAsync();
-        Assert.Equal(["cluster", "dead", "members"], connection.GetServer(_redis.Address).Keys(pattern: "loire:*").Select(key => ((string)key)["loire:{c}:".Length..]).Order(StringComparer.Ordinal));
+        Assert.Equal(["cluster", "dead", "members"], connection.GetServer(_redis.Address).Keys(pattern: "loire:*").Select(key => $"{key}"["loire:{c}:".Length..]).Order(StringComparer.Ordinal));
     }
 
     private sealed class Life(TestMember member)

@@ -56,8 +56,8 @@ public sealed class DirectoryTests(RedisProcess redis, Xunit.Abstractions.ITestO
     [RedisFact]
     public async Task Entries_of_a_silo_that_is_gone_are_removed_in_portions_and_those_of_the_living_stay()
     {
-        await using var stays = await TestMember.JoinAsync(redis.Address, _cluster, TestMember.Fast);
-        await using var goes = await TestMember.JoinAsync(redis.Address, _cluster, TestMember.Fast);
+        await using var stays = await TestMember.JoinAsync(redis.Address, _cluster, TestMember.Patient);
+        await using var goes = await TestMember.JoinAsync(redis.Address, _cluster);
         await Task.WhenAll(Enumerable.Range(0, 1_300).Select(i => goes.Directory.Register(Grains.Address(goes.Address, $"g{i}"))));
         await stays.Directory.Register(Grains.Address(stays.Address, "mine"));
         await stays.Directory.UnregisterSilos([stays.Address]); // it lives

@@ -32,7 +32,7 @@ public sealed class HostingTests : IDisposable
     [RedisFact]
     public async Task A_silo_that_loses_its_lease_sees_itself_dead_and_its_process_stops()
     {
-        using var silo = await StartSiloAsync("only");
+        using var silo = await StartSiloAsync("only", isFast: true);
         var stopping = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         silo.Services.GetRequiredService<IHostApplicationLifetime>().ApplicationStopping.Register(stopping.SetResult);
 
@@ -66,14 +66,14 @@ public sealed class HostingTests : IDisposable
 
     private static SiloAddress AddressOf(IHost silo) => silo.Services.GetRequiredService<ILocalSiloDetails>().SiloAddress;
 
-    private async Task<IHost> StartSiloAsync(string name)
+    private async Task<IHost> StartSiloAsync(string name, bool isFast = false)
     {
         var builder = Host.CreateEmptyApplicationBuilder(null);
         builder.Logging.AddProvider(new RecordingLog());
         builder.UseOrleans(silo => silo
             .ConfigureEndpoints(System.Net.IPAddress.Loopback, RedisProcess.FreePort(), RedisProcess.FreePort())
             .Configure<SiloOptions>(options => options.SiloName = name)
-            .Configure<RedisLeaseOptions>(options => options.UseFastProfile())
+            .Configure<RedisLeaseOptions>(isFast ? TestMember.Fast : TestMember.Patient)
             .UseRedisClustering(_redis.Address));
         var host = builder.Build();
         await host.StartAsync();

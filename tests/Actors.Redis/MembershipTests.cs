@@ -69,7 +69,7 @@ public sealed class MembershipTests(RedisProcess redis)
         Assert.Equal(SiloStatus.Dead, first.Membership.CurrentSnapshot.GetSiloStatus(second.Address));
         Assert.False(await first.Membership.TryKill(second.Address));
 
-        await WhenLost.Of(second, TimeSpan.FromSeconds(5));
+        await WhenLost.Of(second);
         Assert.Contains("an order", second.Lease.LostReason, StringComparison.Ordinal);
         await Assert.ThrowsAsync<StaleMemberException>(() => second.Directory.Register(Grains.Address(second.Address, "g")));
     }
@@ -77,13 +77,13 @@ public sealed class MembershipTests(RedisProcess redis)
     [RedisFact]
     public async Task A_client_sees_the_cluster_and_is_not_in_it()
     {
-        await using var silo = await TestMember.JoinAsync(redis.Address, _cluster, TestMember.Fast);
+        await using var silo = await TestMember.JoinAsync(redis.Address, _cluster);
         await silo.Directory.Register(Grains.Address(silo.Address, "g"));
         await using var client = await TestMember.ConnectClientAsync(redis.Address, _cluster, TestMember.Fast);
 
         Assert.Equal([silo.Address], client.Membership.CurrentSnapshot.Members.Keys);
         Assert.Equal(silo.Address, (await client.Directory.Lookup(Grains.Id("g")))?.SiloAddress);
-        await using (var second = await TestMember.JoinAsync(redis.Address, _cluster, TestMember.Fast))
+        await using (var second = await TestMember.JoinAsync(redis.Address, _cluster, TestMember.Patient))
         {
             await client.SeesAsync(second.Address, SiloStatus.Active);
             await second.LeaveAsync();
@@ -91,7 +91,7 @@ public sealed class MembershipTests(RedisProcess redis)
         }
 
         await silo.VanishAsync();
-        await client.SeesAsync(silo.Address, SiloStatus.Dead, TimeSpan.FromSeconds(5)); // it is the only one left to see it
+        await client.SeesAsync(silo.Address, SiloStatus.Dead); // it is the only one left to see it
     }
 
     [RedisFact]

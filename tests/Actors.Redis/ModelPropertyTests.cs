@@ -128,7 +128,7 @@ public sealed class ModelPropertyTests(RedisProcess redis)
         Assert.Equal(_alive.Order(), client.Membership.CurrentSnapshot.Members.Values.Where(member => member.Status != SiloStatus.Dead).Select(member => member.SiloAddress).Order());
         foreach (var silo in _alive)
         {
-            var index = (await database.SetMembersAsync(client.Keys.WithIndexOf(silo.ToString())[^1])).Select(member => (string)member).Order(StringComparer.Ordinal);
+            var index = (await database.SetMembersAsync(client.Keys.WithIndexOf(silo.ToString())[^1])).Select(member => member.ToString()).Order(StringComparer.Ordinal);
             Assert.Equal(_entries.Values.Where(entry => entry.SiloAddress == silo).Select(entry => entry.GrainId.ToString()).Order(StringComparer.Ordinal), index);
         }
     }

@@ -1,5 +1,6 @@
 using System.Collections.Concurrent;
 using System.Diagnostics;
+using Loire.Redis.Tests;
 using Loire.Store.Redis;
 using Xunit.Abstractions;
 using static Loire.Store.Tests.Samples;
@@ -18,9 +19,13 @@ public sealed class CrashTests(ITestOutputHelper output)
 
     private readonly FakeTime _time = new(step: TimeSpan.FromMilliseconds(1));
     private readonly ConcurrentDictionary<string, SessionReference> _acknowledged = new();
+    private Metronome? _clock;
     private int _commits;
     private int _failed;
     private long _longestTicks;
+
+    /// <summary>Time since the start, without what a busy machine withheld.</summary>
+    private TimeSpan Given => _clock?.Given ?? throw new InvalidOperationException("The clock is started by the test.");
 
     [Theory]
     [InlineData("always", true)]
@@ -30,6 +35,8 @@ public sealed class CrashTests(ITestOutputHelper output)
         await using var redis = await RedisProcess.StartAsync("--appendonly yes", $"--appendfsync {fsync}");
         await using var store = await SharedRedis.OpenAsync(
             new RedisStoreOptions { Connection = redis.Address, OperationTimeout = Timeout, TimeToLive = TimeSpan.FromHours(1), KeepCheckpoints = 2 }, _time);
+        await using var clock = new Metronome();
+        _clock = clock;
         using var done = new CancellationTokenSource();
         var writers = Enumerable.Range(0, Writers).Select(writer => Task.Run(() => WriteAsync(store, writer, losesNothing, done.Token))).ToList();
         for (var kill = 0; kill < Kills; kill++)
@@ -69,7 +76,7 @@ public sealed class CrashTests(ITestOutputHelper output)
         var id = $"writer {writer}";
         while (!done.IsCancellationRequested)
         {
-            var start = Stopwatch.GetTimestamp();
+            var start = Given;
             try
             {
                 var session = await store.GetSessionAsync(Alice, id, CancellationToken.None);
@@ -91,7 +98,7 @@ public sealed class CrashTests(ITestOutputHelper output)
 
     private async Task CommitAsync(RedisStore store, SessionReference? session, string id, Random random)
     {
-        var start = Stopwatch.GetTimestamp();
+        var start = Given;
         var prefix = Prefix([.. Enumerable.Range(0, random.Next(1, 9)).Select(_ => random.Next(4))]);
         await SaveAsync(store, prefix, prefix.TokenCount, _time);
         CheckBound(ref start, calls: 3);
@@ -112,10 +119,12 @@ public sealed class CrashTests(ITestOutputHelper output)
         }
     }
 
-    private void CheckBound(ref long start, int calls = 1)
+    /// <param name="start">By the clock, without what the machine withheld; from here on it is now.</param>
+    /// <param name="calls">Made since.</param>
+    private void CheckBound(ref TimeSpan start, int calls = 1)
     {
-        var elapsed = Stopwatch.GetElapsedTime(start);
-        start = Stopwatch.GetTimestamp();
+        var elapsed = Given - start;
+        start = Given;
         if (calls == 1)
         {
             InterlockedMax(ref _longestTicks, elapsed.Ticks);

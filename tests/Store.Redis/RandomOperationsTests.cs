@@ -303,7 +303,7 @@ public sealed class RandomOperationsTests(SharedRedis redis)
 
         private async Task<List<string>> KeysLikeAsync(string pattern)
         {
-            var found = (string[])await _redis.Raw.ExecuteAsync("KEYS", _store.Context.Keys.Prefix.Replace("{", "\\{", StringComparison.Ordinal) + pattern);
+            var found = (await _redis.Raw.ExecuteAsync("KEYS", _store.Context.Keys.Prefix.Replace("{", "\\{", StringComparison.Ordinal) + pattern)).Texts();
             return [.. found];
         }
     }

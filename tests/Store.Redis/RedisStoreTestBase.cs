@@ -30,7 +30,7 @@ public abstract class RedisStoreTestBase(SharedRedis redis) : IAsyncLifetime
 
     private protected async Task<List<string>> KeysLikeAsync(string pattern)
     {
-        var found = (string[])await Raw.ExecuteAsync("KEYS", Keys.Prefix.Replace("{", "\\{", StringComparison.Ordinal) + pattern);
+        var found = (await Raw.ExecuteAsync("KEYS", Keys.Prefix.Replace("{", "\\{", StringComparison.Ordinal) + pattern)).Texts();
         return [.. found];
     }
 

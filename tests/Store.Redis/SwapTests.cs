@@ -54,7 +54,7 @@ public sealed class SwapTests(SharedRedis redis) : RedisStoreTestBase(redis)
         Assert.Equal(0, (long)await SwapAsync(move));
 
         async Task<RedisResult> SwapAsync(RedisValue[] arguments) =>
-            ((RedisResult[])await Store.Context.RunAsync("swap", RedisScript.SessionSwap, arguments))[0];
+            (await Store.Context.RunAsync("swap", RedisScript.SessionSwap, arguments)).Parts()[0];
     }
 
     [Fact]
@@ -64,7 +64,7 @@ public sealed class SwapTests(SharedRedis redis) : RedisStoreTestBase(redis)
         RedisValue[] deletion = [RedisKeys.SessionOf(Alice, "chat").ToString(), RedisKeys.OwnerOf(Alice).ToString(), session.Epoch, "deletion", 60_000];
         for (var times = 0; times < 3; times++)
         {
-            Assert.Equal(1, (long)((RedisResult[])await Store.Context.RunAsync("delete", RedisScript.SessionDelete, deletion))[0]);
+            Assert.Equal(1, (long)(await Store.Context.RunAsync("delete", RedisScript.SessionDelete, deletion)).Parts()[0]);
         }
 
         Assert.Null(await Store.GetSessionAsync(Alice, "chat"));

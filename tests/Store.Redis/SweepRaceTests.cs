@@ -165,14 +165,14 @@ public sealed class SweepRaceTests(SharedRedis redis) : RedisStoreTestBase(redis
     public async Task A_sweep_of_another_server_deletes_nothing()
     {
         var turn = await ChainAsync();
-        var answer = (RedisResult[])await Store.Context.RunAsync("begin", RedisScript.SweepBegin, "token", 30_000);
+        var answer = (await Store.Context.RunAsync("begin", RedisScript.SweepBegin, "token", 30_000)).Parts();
         Assert.Equal(1, (long)answer[0]);
 
         RedisValue[] deletion = ["token", 30_000, "another run", "t", RedisKeys.Turns, long.MaxValue, turn.Id.ToString()];
-        Assert.Equal(-1, (long)((RedisResult[])await Store.Context.RunAsync("delete", RedisScript.SweepDelete, deletion))[0]);
+        Assert.Equal(-1, (long)(await Store.Context.RunAsync("delete", RedisScript.SweepDelete, deletion)).Parts()[0]);
 
-        deletion[2] = (string)answer[1];
-        Assert.Equal(0, (long)((RedisResult[])await Store.Context.RunAsync("delete", RedisScript.SweepDelete, deletion))[0]);
+        deletion[2] = answer[1].Text();
+        Assert.Equal(0, (long)(await Store.Context.RunAsync("delete", RedisScript.SweepDelete, deletion)).Parts()[0]);
     }
 
     [Fact]

@@ -32,7 +32,7 @@ internal sealed class SoakRun(LocalCluster cluster, int clients, int seed)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var talking = Task.WhenAll(Enumerable.Range(0, clients).Select(number => Task.Run(() => LiveAsync(number, stop.Token), CancellationToken.None)));
-        using var redis = await ConnectionMultiplexer.ConnectAsync(cluster.Settings.Redis);
+        using var redis = await ConnectionMultiplexer.ConnectAsync(cluster.Settings.Redis, options => options.AllowAdmin = true);
         using var http = new HttpClient();
         var samples = new List<SoakSample>();
         var (before, turnsBefore) = (0.0, 0);

@@ -1,3 +1,4 @@
+using Loire.Redis;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using Orleans.Configuration;
@@ -7,7 +8,7 @@ namespace Loire.Actors.Redis;
 
 /// <summary>Runs scripts on Redis, and makes a new connection as soon as one breaks.</summary>
 /// <remarks>
-/// The library's own way back takes 0.7 s and more, as it looks once a second. So a broken connection is replaced as a whole:
+/// The library looks for a way back once a second, and a lease may be shorter. So a broken connection is replaced as a whole:
 /// a new one is tried every <see cref="RetryDelay"/>. A command that meets the break waits for the new one, within its time-out, and runs again;
 /// each script gives the same answer when it runs twice.
 /// </remarks>
@@ -16,16 +17,13 @@ internal sealed class RedisLink : IAsyncDisposable, IDisposable
     private const int MostUnderWay = 4_096;
 
     private static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(25);
-    private const int MostAttempts = 3;
+    private static readonly TimeSpan ConnectTimeout = TimeSpan.FromSeconds(1);
 
-    private static readonly TimeSpan FirstPatience = TimeSpan.FromMilliseconds(150);
-    private static readonly TimeSpan LongestPatience = TimeSpan.FromSeconds(1);
-
-    private readonly RedisClusteringOptions _options;
+    private readonly RedisServers _servers;
+    private readonly Func<RedisClusteringOptions, Task<IConnectionMultiplexer>> _createMultiplexer;
     private readonly TimeSpan _commandTimeout;
     private readonly TimeProvider _time;
     private readonly ClusterLog _log;
-    private readonly SocketManager _sockets = new("Loire.Actors.Redis");
     private readonly SemaphoreSlim _room = new(MostUnderWay);
     private readonly CancellationTokenSource _disposed = new();
     private readonly Lock _lock = new();
@@ -39,10 +37,14 @@ internal sealed class RedisLink : IAsyncDisposable, IDisposable
         lease.Value.Validate();
         var configuration = clustering.Value.ConfigurationOptions.Clone();
         configuration.AbortOnConnectFail = true;
-        configuration.ConnectTimeout = (int)LongestPatience.TotalMilliseconds;
+        configuration.ConnectTimeout = (int)ConnectTimeout.TotalMilliseconds;
         configuration.ConnectRetry = 1;
-        configuration.SocketManager = _sockets;
-        _options = new() { ConfigurationOptions = configuration, CreateMultiplexer = clustering.Value.CreateMultiplexer };
+        configuration.BacklogPolicy = BacklogPolicy.FailFast; // a command waits for the next connection here
+        configuration.Protocol = RedisProtocol.Resp3; // one socket, for messages too
+        configuration.AsyncTimeout = (int)lease.Value.CommandTimeout.TotalMilliseconds;
+        configuration.IncludeDetailInExceptions = false;
+        _servers = new RedisServers(configuration, ConnectTimeout, RetryDelay);
+        _createMultiplexer = clustering.Value.CreateMultiplexer;
         _commandTimeout = lease.Value.CommandTimeout;
         _time = time;
         _log = new ClusterLog(loggers.CreateLogger<RedisLink>());
@@ -129,7 +131,6 @@ internal sealed class RedisLink : IAsyncDisposable, IDisposable
         }
 
         await CloseAsync(current);
-        _sockets.Dispose();
     }
 
     /// <summary>For containers that dispose synchronously: ends, but does not wait.</summary>
@@ -239,8 +240,13 @@ internal sealed class RedisLink : IAsyncDisposable, IDisposable
         {
             try
             {
-                var connection = await OpenAnyAsync();
-                Adopt(connection, ready);
+                var connection = await OpenAsync();
+                if (!TryAdopt(connection, ready))
+                {
+                    await CloseAsync(connection);
+                    break;
+                }
+
                 ClusterMetrics.Connections.Add(1);
                 _log.Connected(Address, _time.GetElapsedTime(began).TotalMilliseconds);
                 break;
@@ -263,75 +269,17 @@ internal sealed class RedisLink : IAsyncDisposable, IDisposable
         }
     }
 
-    /// <summary>The first of up to three attempts that succeeds, each begun a little after the one before.</summary>
-    /// <remarks>Now and then the library waits for its whole time-out for a server that has just started, and the next attempt has it in milliseconds; on a busy machine a sound one is slow.</remarks>
-    private async Task<IConnectionMultiplexer> OpenAnyAsync()
-    {
-        var opening = new List<Task<IConnectionMultiplexer>>();
-        for (var begun = 0; ; )
-        {
-            if (begun < MostAttempts)
-            {
-                opening.Add(OpenAsync(LongestPatience));
-                begun++;
-            }
-
-            using var next = new CancellationTokenSource();
-            var soon = begun < MostAttempts ? Task.Delay(FirstPatience * begun, _time, next.Token) : Task.Delay(Timeout.Infinite, next.Token);
-            var first = await Task.WhenAny([.. opening, soon]);
-            await next.CancelAsync();
-            if (first is not Task<IConnectionMultiplexer> ended)
-            {
-                continue;
-            }
-
-            opening.Remove(ended);
-            if (ended.IsCompletedSuccessfully)
-            {
-                opening.ForEach(late => _ = CloseLateAsync(late));
-                return await ended;
-            }
-
-            if (opening.Count == 0)
-            {
-                return await ended; // which throws
-            }
-        }
-    }
-
-    private static async Task CloseLateAsync(Task<IConnectionMultiplexer> late)
-    {
-        try
-        {
-            await CloseAsync(await late);
-        }
-        catch (Exception exception) when (exception is not OutOfMemoryException)
-        {
-            // It came to nothing, as it should.
-        }
-    }
-
     /// <summary>A connection on which Redis answers, with all subscriptions.</summary>
-    private async Task<IConnectionMultiplexer> OpenAsync(TimeSpan patience)
+    private async Task<IConnectionMultiplexer> OpenAsync()
     {
-        var opening = _options.CreateMultiplexer(_options);
-        IConnectionMultiplexer connection;
+        var ready = await _servers.FindReadyAsync(_disposed.Token);
+        var connection = await _createMultiplexer(new() { ConfigurationOptions = ready, CreateMultiplexer = _createMultiplexer });
         try
         {
-            connection = await opening.WaitAsync(patience, _time, _disposed.Token);
-        }
-        catch (Exception exception) when (exception is TimeoutException or OperationCanceledException)
-        {
-            _ = opening.ContinueWith(late => late.IsCompletedSuccessfully ? CloseAsync(late.GetAwaiter().GetResult()) : late, TaskScheduler.Default);
-            throw;
-        }
-
-        try
-        {
-            await connection.GetDatabase().ExecuteAsync("EVAL", "return redis.call('TIME')", 0).WaitAsync(patience, _time, _disposed.Token);
+            await connection.GetDatabase().ExecuteAsync("EVAL", "return redis.call('TIME')", 0).WaitAsync(ConnectTimeout, _time, _disposed.Token);
             foreach (var (channel, handler) in SubscriptionsNow())
             {
-                await HearAsync(connection, channel, handler).WaitAsync(patience, _time, _disposed.Token);
+                await HearAsync(connection, channel, handler).WaitAsync(ConnectTimeout, _time, _disposed.Token);
             }
 
             return connection;
@@ -351,13 +299,24 @@ internal sealed class RedisLink : IAsyncDisposable, IDisposable
         }
     }
 
-    private void Adopt(IConnectionMultiplexer connection, TaskCompletionSource<IConnectionMultiplexer> ready)
+    /// <returns>False when the link is closed, and nobody else will close the connection.</returns>
+    private bool TryAdopt(IConnectionMultiplexer connection, TaskCompletionSource<IConnectionMultiplexer> ready)
     {
-        connection.PreserveAsyncOrder = false;
-        connection.ConnectionFailed += (_, _) => Replace(connection);
+        connection.ConnectionFailed += (_, failure) =>
+        {
+            if (failure.FailureType != ConnectionFailureType.UnableToConnect) // another server of several is down, and is tried again now and then
+            {
+                Replace(connection);
+            }
+        };
         Volatile.Write(ref _lastAnswer, _time.GetTimestamp());
         lock (_lock)
         {
+            if (_disposed.IsCancellationRequested)
+            {
+                return false;
+            }
+
             _current = connection;
         }
 
@@ -366,6 +325,8 @@ internal sealed class RedisLink : IAsyncDisposable, IDisposable
         {
             Replace(connection); // it broke before anybody listened
         }
+
+        return true;
     }
 
     /// <summary>How far one operation has come, for the message of its failure.</summary>

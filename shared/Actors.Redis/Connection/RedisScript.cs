@@ -12,10 +12,13 @@ internal sealed class RedisScript
 {
     private static readonly string Prelude = TextOf("prelude");
 
-    private RedisScript(string name, bool grows = false)
+    /// <param name="name">Its file.</param>
+    /// <param name="grows">It takes memory.</param>
+    /// <param name="isOfCluster">It works on the cluster's keys, in the order that the prelude gives them.</param>
+    private RedisScript(string name, bool grows = false, bool isOfCluster = true)
     {
         Name = name;
-        Text = $"#!lua flags={(grows ? "" : "allow-oom")}\n{Prelude}\n{TextOf(name)}";
+        Text = $"#!lua flags={(grows ? "" : "allow-oom")}\n{(isOfCluster ? Prelude : "")}\n{TextOf(name)}";
 #pragma warning disable CA5350 // Redis names scripts by SHA-1; nothing is kept secret by it.
         Digest = Convert.ToHexStringLower(SHA1.HashData(Encoding.UTF8.GetBytes(Text)));
 #pragma warning restore CA5350
@@ -38,6 +41,12 @@ internal sealed class RedisScript
     public static RedisScript Lookup { get; } = new("lookup");
 
     public static RedisScript Sweep { get; } = new("sweep");
+
+    public static RedisScript StateRead { get; } = new("state-read", isOfCluster: false);
+
+    public static RedisScript StateWrite { get; } = new("state-write", grows: true, isOfCluster: false);
+
+    public static RedisScript StateClear { get; } = new("state-clear", isOfCluster: false);
 
     public string Name { get; }
 

@@ -38,7 +38,7 @@ internal sealed class RedisGrainDirectory(
             throw new StaleMemberException(silo, $"Registering {address.GrainId}", lease?.LostReason);
         }
 
-        return DirectoryEntry.Parse(address.GrainId, (string)result);
+        return DirectoryEntry.Parse(address.GrainId, result.Text());
     }
 
     public Task Unregister(GrainAddress address)
@@ -57,7 +57,7 @@ internal sealed class RedisGrainDirectory(
     {
         var result = await link.EvalAsync(
             RedisScript.Lookup, keys.WithDirectory, [keys.Channel, _retention, grainId.ToString()], $"Looking up {grainId}");
-        return result.IsNull ? null : DirectoryEntry.Parse(grainId, (string)result);
+        return result.IsNull ? null : DirectoryEntry.Parse(grainId, result.Text());
     }
 
     /// <summary>Removes all entries of silos that are dead; those of a silo that lives stay.</summary>

@@ -25,16 +25,16 @@ internal sealed record Beat
 
     public static Beat From(RedisResult result)
     {
-        var parts = (RedisResult[])result;
+        var parts = result.Parts();
         var wait = (long)parts[2];
         return new()
         {
             Renewed = (long)parts[0] == 1,
             Version = (long)parts[1],
             FirstExpiry = wait < 0 ? null : TimeSpan.FromMilliseconds(wait),
-            Sweep = (string)parts[3] ?? "",
-            Refusal = (string)parts[4] ?? "",
-            Deaths = [.. Enumerable.Range(0, (parts.Length - 5) / 2).Select(i => ((string)parts[5 + (2 * i)], (long)parts[6 + (2 * i)]))],
+            Sweep = (string?)parts[3] ?? "",
+            Refusal = (string?)parts[4] ?? "",
+            Deaths = [.. Enumerable.Range(0, (parts.Length - 5) / 2).Select(i => (parts[5 + (2 * i)].Text(), (long)parts[6 + (2 * i)]))],
         };
     }
 }

@@ -51,7 +51,7 @@ internal sealed class ClusterWatch(
         link.Reconnected += Wake;
         try
         {
-            await link.SubscribeAsync(keys.Channel, OnPublished, cancellationToken);
+            await link.SubscribeAsync(RedisChannel.Literal(keys.Channel), OnPublished, cancellationToken);
         }
         catch (Exception exception) when (exception is RedisException or TimeoutException)
         {
@@ -108,7 +108,7 @@ internal sealed class ClusterWatch(
 
     private void OnPublished(RedisValue version)
     {
-        if (long.TryParse((string)version, out var number))
+        if (long.TryParse((string?)version, out var number))
         {
             view.Announce(number);
         }

@@ -15,8 +15,8 @@ internal sealed class MembershipTable(RedisLink link, ClusterKeys keys, IOptions
     public async Task<(long Epoch, long Version, string? Earlier)> JoinAsync(SiloAddress silo, MemberRow row, CancellationToken cancellationToken)
     {
         var endpoint = $"{silo.Endpoint.Address}:{silo.Endpoint.Port}@";
-        var parts = (RedisResult[])await EvalAsync(RedisScript.Join, $"Joining as {silo}", cancellationToken, silo.ToParsableString(), row.ToText(), row.Lease, endpoint);
-        return ((long)parts[0], (long)parts[1], parts.Length > 2 ? (string)parts[2] : null);
+        var parts = (await EvalAsync(RedisScript.Join, $"Joining as {silo}", cancellationToken, silo.ToParsableString(), row.ToText(), row.Lease, endpoint)).Parts();
+        return ((long)parts[0], (long)parts[1], parts.Length > 2 ? (string?)parts[2] : null);
     }
 
     /// <summary>Looks for the dead, and renews the lease of <paramref name="member"/>, if there is one.</summary>
@@ -40,15 +40,15 @@ internal sealed class MembershipTable(RedisLink link, ClusterKeys keys, IOptions
     /// <summary>The version and all rows.</summary>
     public async Task<(long Version, IReadOnlyList<(string Silo, string Row)> Rows)> ReadAsync(CancellationToken cancellationToken)
     {
-        var parts = (RedisResult[])await EvalAsync(RedisScript.Read, "Reading the membership", cancellationToken);
-        return ((long)parts[0], [.. Enumerable.Range(0, (parts.Length - 1) / 2).Select(i => ((string)parts[1 + (2 * i)], (string)parts[2 + (2 * i)]))]);
+        var parts = (await EvalAsync(RedisScript.Read, "Reading the membership", cancellationToken)).Parts();
+        return ((long)parts[0], [.. Enumerable.Range(0, (parts.Length - 1) / 2).Select(i => (parts[1 + (2 * i)].Text(), parts[2 + (2 * i)].Text()))]);
     }
 
     /// <summary>Removes a portion of a dead silo's entries. Left is -1 when the silo lives.</summary>
     public async Task<(long Left, int Removed)> SweepAsync(string silo, CancellationToken cancellationToken)
     {
         RedisValue[] values = [keys.Channel, _retention, silo, SweepPortion];
-        var parts = (RedisResult[])await link.EvalAsync(RedisScript.Sweep, keys.WithIndexOf(silo), values, $"Removing the directory entries of {silo}", cancellationToken);
+        var parts = (await link.EvalAsync(RedisScript.Sweep, keys.WithIndexOf(silo), values, $"Removing the directory entries of {silo}", cancellationToken)).Parts();
         return ((long)parts[0], (int)parts[1]);
     }
 

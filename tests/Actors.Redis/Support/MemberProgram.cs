@@ -63,13 +63,13 @@ internal static class Grains
 /// <summary>The end of a lease as a task.</summary>
 internal static class WhenLost
 {
-    public static async Task Of(TestMember member, TimeSpan? atMost = null)
+    public static async Task Of(TestMember member)
     {
         var lost = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         await using var registration = member.Lease.Lost.Register(lost.SetResult);
         try
         {
-            await lost.Task.WaitAsync(atMost ?? TimeSpan.FromSeconds(30));
+            await lost.Task.WaitAsync(TimeSpan.FromSeconds(30));
         }
         catch (TimeoutException)
         {

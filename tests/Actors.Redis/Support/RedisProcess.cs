@@ -68,11 +68,36 @@ public sealed class RedisProcess : IDisposable
     /// <summary>A connection of the test's own, to look behind the product's back.</summary>
     public async Task<ConnectionMultiplexer> ConnectAsync()
     {
+        await FirstAnswerAsync(); // while it starts, the library may wait for its whole time
         var options = ConfigurationOptions.Parse(Address);
         options.AllowAdmin = true;
-        options.ConnectRetry = 20;
         options.SyncTimeout = 30_000;
         return await ConnectionMultiplexer.ConnectAsync(options);
+    }
+
+    /// <summary>Returns when Redis answers, seen by a socket of its own.</summary>
+    public async Task FirstAnswerAsync()
+    {
+        using var timeout = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        var answer = new byte[5];
+        while (true)
+        {
+            try
+            {
+                using var client = new TcpClient();
+                await client.ConnectAsync("127.0.0.1", Port, timeout.Token);
+                await client.GetStream().WriteAsync("PING\r\n"u8.ToArray(), timeout.Token);
+                await client.GetStream().ReadExactlyAsync(answer, timeout.Token);
+                if (answer.AsSpan().SequenceEqual("+PONG"u8))
+                {
+                    return;
+                }
+            }
+            catch (Exception exception) when (exception is SocketException or IOException)
+            {
+                await Task.Yield();
+            }
+        }
     }
 
     public void Dispose()

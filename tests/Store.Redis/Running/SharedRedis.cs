@@ -31,7 +31,7 @@ public sealed class SharedRedis : IAsyncLifetime
         if (RedisProcess.Binary is not null)
         {
             _process = await RedisProcess.StartAsync();
-            _raw = await ConnectionMultiplexer.ConnectAsync(Address);
+            _raw = await ConnectionMultiplexer.ConnectAsync(Address + ",allowAdmin=true");
         }
     }
 
