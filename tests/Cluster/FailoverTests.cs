@@ -63,6 +63,18 @@ public sealed class FailoverTests
     }
 
     [RedisFact]
+    public async Task A_stream_survives_a_Redis_that_is_away_for_so_long_that_every_silo_ends()
+    {
+        const int Longer = 16_000; // the silos are still at it when their leases end
+        await using var cluster = await RunningCluster.StartAsync(silos: 2);
+        var undisturbed = await cluster.SayAsync("calm", Question, Longer, isLong: true);
+
+        var outage = await cluster.SayAsync("outage", Question, Longer, isLong: true, Middle, () => LoseAllSilosAsync(cluster));
+
+        Assert.Equal(undisturbed, outage);
+    }
+
+    [RedisFact]
     public async Task Sessions_are_there_again_after_the_whole_cluster_was_down()
     {
         await using var cluster = await RunningCluster.StartAsync(silos: 1);
@@ -92,6 +104,17 @@ public sealed class FailoverTests
     {
         using var redis = await LocalRedis.ConnectAsync(cluster.Processes);
         await redis.PauseAsync(TimeSpan.FromSeconds(1.2));
+    }
+
+    private static async Task LoseAllSilosAsync(RunningCluster cluster)
+    {
+        using var redis = await LocalRedis.ConnectAsync(cluster.Processes);
+        await redis.PauseAsync(TimeSpan.FromSeconds(5));
+        foreach (var silo in cluster.Processes.Silos.ToArray())
+        {
+            Assert.True(await silo.EndedAsync(TimeSpan.FromMinutes(1), CancellationToken.None), $"{silo.Name} has lost its lease and runs on.");
+            cluster.Processes.StartSilo(silo.Name);
+        }
     }
 
     private static async Task RestartRedisAsync(RunningCluster cluster)

@@ -14,7 +14,8 @@ internal sealed class ChaosClient(IReadOnlyList<ServerClient> gateways, IReadOnl
     private const int MostNotes = 10;
 
     private readonly ConcurrentQueue<double> _pauses = [];
-    private readonly ConcurrentQueue<string> _notes = [];
+    private readonly ConcurrentQueue<string> _differences = [];
+    private readonly ConcurrentQueue<string> _refusals = [];
     private readonly ConcurrentDictionary<string, List<string>> _acknowledged = [];
     private int _asked;
     private int _askedAgain;
@@ -27,7 +28,8 @@ internal sealed class ChaosClient(IReadOnlyList<ServerClient> gateways, IReadOnl
 
     public IEnumerable<double> Pauses => _pauses;
 
-    public IEnumerable<string> Notes => _notes;
+    /// <summary>The first differences and the first refusals.</summary>
+    public IEnumerable<string> Notes => _differences.Concat(_refusals);
 
     public int AskedAgain => _askedAgain;
 
@@ -57,7 +59,7 @@ internal sealed class ChaosClient(IReadOnlyList<ServerClient> gateways, IReadOnl
                 if (text != expected[script.Number][turn])
                 {
                     Interlocked.Increment(ref _different);
-                    Note($"{session}, turn {turn}: {FirstDifference(expected[script.Number][turn], text)}");
+                    Note(_differences, $"{session}, turn {turn}: {FirstDifference(expected[script.Number][turn], text)}");
                     break; // what follows would differ as well
                 }
             }
@@ -78,7 +80,7 @@ internal sealed class ChaosClient(IReadOnlyList<ServerClient> gateways, IReadOnl
             catch (Exception refused) when (refused is ApiException or HttpRequestException or IOException)
             {
                 Interlocked.Increment(ref _askedAgain);
-                Note($"{request.SessionId}, {request.TurnId}: {refused.Message}");
+                Note(_refusals, $"{request.SessionId}, {request.TurnId}: {refused.Message}");
                 CheckBrokenOff(request, text.ToString(), whole);
                 await Task.Delay(200);
             }
@@ -91,7 +93,7 @@ internal sealed class ChaosClient(IReadOnlyList<ServerClient> gateways, IReadOnl
         if (!whole.StartsWith(text, StringComparison.Ordinal))
         {
             Interlocked.Increment(ref _different);
-            Note($"{request.SessionId}, {request.TurnId}, broken off: {FirstDifference(whole, text)}");
+            Note(_differences, $"{request.SessionId}, {request.TurnId}, broken off: {FirstDifference(whole, text)}");
         }
     }
 
@@ -128,11 +130,11 @@ internal sealed class ChaosClient(IReadOnlyList<ServerClient> gateways, IReadOnl
 
     private static string Cut(string text, int start) => text[start..Math.Min(text.Length, start + 30)];
 
-    private void Note(string note)
+    private static void Note(ConcurrentQueue<string> notes, string note)
     {
-        if (_notes.Count < MostNotes)
+        if (notes.Count < MostNotes)
         {
-            _notes.Enqueue(note);
+            notes.Enqueue(note);
         }
     }
 }
