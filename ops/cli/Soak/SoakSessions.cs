@@ -44,7 +44,7 @@ internal sealed class SoakSessions
         (_client, _random, _wakesAt) = (client, new Random((seed * 1000) + client), client * SleepBeats / clients);
         for (var place = 0; place < _sessions.Length; place++)
         {
-            _sessions[place] = New(TurnsOf(place));
+            _sessions[place] = New(place == Awake ? 1 + (client % 2) : TurnsOf(place)); // of the sleepers, as many fall asleep as wake up
         }
     }
 
