@@ -11,8 +11,8 @@ internal sealed partial class RedisSessions(RedisContext context, ReplicaWait re
     /// <summary>References read at once while listing.</summary>
     private const int ListBatch = 64;
 
-    /// <summary>How long the answer to a deletion is remembered, for one who asks again since it was lost.</summary>
-    private const long DeletionMilliseconds = 10 * 60 * 1000;
+    /// <summary>How long the answer to a deletion is remembered, in times that one command may take: who asks again since it was lost does so within one.</summary>
+    private const int DeletionTimeouts = 4;
 
     private static readonly RedisValue[] Fields = ["e", "r"];
 
@@ -50,7 +50,8 @@ internal sealed partial class RedisSessions(RedisContext context, ReplicaWait re
         var session = RedisKeys.SessionOf(owner, id);
         var answer = (await ForeignIsDamageAsync(session, () => replicas.RunAsync(
             $"delete session '{id}'", RedisScript.SessionDelete,
-            session.ToString(), RedisKeys.OwnerOf(owner).ToString(), Text(expectedEpoch), NewSwap(), DeletionMilliseconds))).Parts();
+            session.ToString(), RedisKeys.OwnerOf(owner).ToString(), Text(expectedEpoch), NewSwap(),
+            (long)(context.Options.OperationTimeout * DeletionTimeouts).TotalMilliseconds))).Parts();
         context.Learn(answer[2]);
         return (long)answer[0] == 1 || Refuse((long)answer[0], (string?)answer[1], session, id, expectedEpoch);
     }

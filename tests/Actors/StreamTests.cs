@@ -41,6 +41,23 @@ public sealed class StreamTests
     }
 
     [Fact]
+    public async Task A_grain_that_ends_hears_of_it_before_its_readers_are_cut_off()
+    {
+        await using var silo = await TestSilo.StartAsync();
+        var grain = silo.Grain<IStreamGrain>();
+        await using var reader = grain.Count(500).WithBatchSize(1).GetAsyncEnumerator();
+        Assert.True(await reader.MoveNextAsync());
+        var activation = silo.Runtime.Catalog.Find(grain.GetGrainId())!; // it has just answered
+
+        activation.Deactivate(new DeactivationReason(DeactivationReasonCode.ApplicationRequested, "The test ends it."));
+        await activation.Deactivated.WaitAsync(TestSilo.Patience);
+
+        Assert.Contains("ended before its streams", silo.Board.Notes);
+        await silo.Board.Seen("finally");
+        await Assert.ThrowsAsync<EnumerationAbortedException>(async () => await reader.MoveNextAsync());
+    }
+
+    [Fact]
     public async Task An_item_is_delivered_before_the_next_one_is_there()
     {
         await using var silo = await TestSilo.StartAsync();

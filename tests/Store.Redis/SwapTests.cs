@@ -73,6 +73,16 @@ public sealed class SwapTests(SharedRedis redis) : RedisStoreTestBase(redis)
     }
 
     [Fact]
+    public async Task Of_a_deleted_session_nothing_stays_for_longer_than_its_deletion_may_be_asked_again()
+    {
+        var session = await NewSessionAsync("chat");
+        Assert.True(await Store.DeleteSessionAsync(Alice, "chat", session.Epoch));
+
+        var answer = Assert.Single(await KeysLikeAsync($"*{RedisKeys.SessionOf(Alice, "chat")}*"));
+        Assert.InRange((long)await Raw.ExecuteAsync("PTTL", answer), 1, 20_000); // four times the five seconds of a command
+    }
+
+    [Fact]
     public async Task Sessions_are_listed_newest_first_and_all_of_many()
     {
         var sessions = new List<SessionReference>();

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Loire.Cli.Http;
 using Loire.Cli.Serve;
+using Loire.Cli.Terminal;
 using Loire.Engine.Models;
 
 namespace Loire.Cli.Bench;
@@ -134,7 +135,7 @@ internal sealed class ServerBench(ModelFolder model, int runs, CancellationToken
         var all = Stopwatch.GetElapsedTime(start);
         if (usage is null || usage.PromptTokens - usage.CachedTokens > mostComputed)
         {
-            throw new InvalidOperationException($"{usage?.PromptTokens} tokens and only {usage?.CachedTokens} of them restored: this would time a prefill.");
+            throw new CommandFailedException($"{usage?.PromptTokens} tokens and only {usage?.CachedTokens} of them restored: this would time a prefill.");
         }
 
         return (first ?? all, all - (first ?? all), usage.CompletionTokens);

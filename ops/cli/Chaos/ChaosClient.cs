@@ -6,7 +6,7 @@ using Loire.Cli.Http;
 namespace Loire.Cli.Chaos;
 
 /// <summary>An application that talks to the cluster through its gateways, and holds what it sees against what it should.</summary>
-/// <param name="gateways">Used in turn.</param>
+/// <param name="gateways">Used in turn. When one breaks off, the next is asked for the same turn.</param>
 /// <param name="expected">Answers of the undisturbed run: by script, then turn.</param>
 internal sealed class ChaosClient(IReadOnlyList<ServerClient> gateways, IReadOnlyList<string[]> expected)
 {
@@ -14,7 +14,8 @@ internal sealed class ChaosClient(IReadOnlyList<ServerClient> gateways, IReadOnl
     private const int MostNotes = 10;
 
     private readonly ConcurrentQueue<double> _pauses = [];
-    private readonly ConcurrentQueue<string> _notes = [];
+    private readonly ConcurrentQueue<string> _differences = [];
+    private readonly ConcurrentQueue<string> _refusals = [];
     private readonly ConcurrentDictionary<string, List<string>> _acknowledged = [];
     private int _asked;
     private int _askedAgain;
@@ -27,7 +28,8 @@ internal sealed class ChaosClient(IReadOnlyList<ServerClient> gateways, IReadOnl
 
     public IEnumerable<double> Pauses => _pauses;
 
-    public IEnumerable<string> Notes => _notes;
+    /// <summary>The first differences and the first refusals.</summary>
+    public IEnumerable<string> Notes => _differences.Concat(_refusals);
 
     public int AskedAgain => _askedAgain;
 
@@ -47,7 +49,7 @@ internal sealed class ChaosClient(IReadOnlyList<ServerClient> gateways, IReadOnl
             for (var turn = 0; turn < script.Turns.Count && !stop.IsCancellationRequested; turn++)
             {
                 var turnId = $"t{turn}";
-                var text = await AskAsync(script.Turns[turn].Request(session, turnId));
+                var text = await AskAsync(script.Turns[turn].Request(session, turnId), expected[script.Number][turn]);
                 lock (held)
                 {
                     held.Add(turnId);
@@ -57,34 +59,46 @@ internal sealed class ChaosClient(IReadOnlyList<ServerClient> gateways, IReadOnl
                 if (text != expected[script.Number][turn])
                 {
                     Interlocked.Increment(ref _different);
-                    Note($"{session}, turn {turn}: {FirstDifference(expected[script.Number][turn], text)}");
+                    Note(_differences, $"{session}, turn {turn}: {FirstDifference(expected[script.Number][turn], text)}");
                     break; // what follows would differ as well
                 }
             }
         }
     }
 
-    /// <summary>A turn until its end was seen. What a gateway gives up, an application asks for again with the same id.</summary>
-    private async Task<string> AskAsync(ChatRequest request)
+    /// <summary>A turn until its end was seen. What a gateway gives up, an application asks for again with the same id, of the next gateway.</summary>
+    private async Task<string> AskAsync(ChatRequest request, string whole)
     {
-        while (true)
+        for (var gateway = (uint)Interlocked.Increment(ref _asked); ; gateway++)
         {
+            var text = new StringBuilder();
             try
             {
-                return await ReadAsync(gateways[Interlocked.Increment(ref _asked) % gateways.Count], request);
+                await ReadAsync(gateways[(int)(gateway % gateways.Count)], request, text);
+                return text.ToString();
             }
             catch (Exception refused) when (refused is ApiException or HttpRequestException or IOException)
             {
                 Interlocked.Increment(ref _askedAgain);
-                Note($"{request.SessionId}, {request.TurnId}: {refused.Message}");
+                Note(_refusals, $"{request.SessionId}, {request.TurnId}: {refused.Message}");
+                CheckBrokenOff(request, text.ToString(), whole);
                 await Task.Delay(200);
             }
         }
     }
 
-    private async Task<string> ReadAsync(ServerClient gateway, ChatRequest request)
+    /// <summary>What was seen of a stream that broke off is the beginning of what it is in the end.</summary>
+    private void CheckBrokenOff(ChatRequest request, string text, string whole)
     {
-        var text = new StringBuilder();
+        if (!whole.StartsWith(text, StringComparison.Ordinal))
+        {
+            Interlocked.Increment(ref _different);
+            Note(_differences, $"{request.SessionId}, {request.TurnId}, broken off: {FirstDifference(whole, text)}");
+        }
+    }
+
+    private async Task ReadAsync(ServerClient gateway, ChatRequest request, StringBuilder text)
+    {
         var last = Stopwatch.GetTimestamp();
         var longest = 0.0;
         Usage? usage = null;
@@ -106,8 +120,6 @@ internal sealed class ChaosClient(IReadOnlyList<ServerClient> gateways, IReadOnl
         {
             _pauses.Enqueue(longest);
         }
-
-        return text.ToString();
     }
 
     private static string FirstDifference(string expected, string found)
@@ -118,11 +130,11 @@ internal sealed class ChaosClient(IReadOnlyList<ServerClient> gateways, IReadOnl
 
     private static string Cut(string text, int start) => text[start..Math.Min(text.Length, start + 30)];
 
-    private void Note(string note)
+    private static void Note(ConcurrentQueue<string> notes, string note)
     {
-        if (_notes.Count < MostNotes)
+        if (notes.Count < MostNotes)
         {
-            _notes.Enqueue(note);
+            notes.Enqueue(note);
         }
     }
 }

@@ -21,7 +21,7 @@ internal static class ChaosCommand
         var model = CommonOptions.Model();
         var json = CommonOptions.Json();
         var keep = new Option<string?>("--data") { Description = "Folder of the cluster, with the logs, which stays. Default: one that goes when nothing was wrong.", HelpName = "DIR" };
-        var command = new Command("chaos", "Kills, freezes, drains and adds silos, restarts Redis and moves sessions under conversations; exit code 1 if anything that must hold did not.")
+        var command = new Command("chaos", "Kills, freezes, drains and adds silos, kills gateways, fills, slows and restarts Redis and moves sessions under conversations; exit code 1 if anything that must hold did not.")
         {
             seconds, seed, conversations, silos, port, fast, model, json, keep,
         };

@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Loire.Cli.Cluster;
 using Loire.Cli.Http;
+using Loire.Cli.Terminal;
 
 namespace Loire.Cli.Chaos;
 
@@ -19,7 +20,7 @@ internal sealed class ChaosFaults(LocalCluster cluster, int seed, Func<string?> 
     /// <summary>Until it is told to stop, and then until the cluster is whole.</summary>
     public async Task RunAsync(CancellationToken stop)
     {
-        Func<Task>[] faults = [KillAsync, FreezeAsync, DrainAsync, AddAsync, RestartRedisAsync, MoveAsync, MoveAsync];
+        Func<Task>[] faults = [KillAsync, KillGatewayAsync, FreezeAsync, FillRedisAsync, DrainAsync, SlowRedisAsync, AddAsync, RestartRedisAsync, MoveAsync, MoveAsync];
         for (var next = 0; !stop.IsCancellationRequested; next++)
         {
             // Each once, then at random, so that a short run has all of them.
@@ -39,6 +40,18 @@ internal sealed class ChaosFaults(LocalCluster cluster, int seed, Func<string?> 
         Start(silo.Name);
     }
 
+    /// <summary>Its streams break off: its clients go to another one, with the ids of their turns.</summary>
+    private async Task KillGatewayAsync()
+    {
+        LocalProcess[] gateways = [.. cluster.Gateways];
+        var gateway = gateways[_random.Next(gateways.Length)];
+        Count("gateways killed");
+        gateway.Signal(Signal.Kill);
+        await gateway.EndedAsync(Patience, CancellationToken.None);
+        await Task.Delay(TimeSpan.FromMilliseconds(_random.Next(0, 2000)), CancellationToken.None);
+        cluster.StartGateway(gateway.Name);
+    }
+
     /// <summary>For longer than its lease: it finds itself replaced, and ends by itself.</summary>
     private async Task FreezeAsync()
     {
@@ -49,7 +62,7 @@ internal sealed class ChaosFaults(LocalCluster cluster, int seed, Func<string?> 
         silo.Signal(Signal.Continue);
         if (!await silo.EndedAsync(Patience, CancellationToken.None))
         {
-            throw new InvalidOperationException($"{silo.Name} was frozen for longer than its lease, and did not end when it was thawed.");
+            throw new CommandFailedException($"{silo.Name} was frozen for longer than its lease, and did not end when it was thawed. The logs are in {cluster.Folder}.");
         }
 
         Start(silo.Name);
@@ -62,7 +75,7 @@ internal sealed class ChaosFaults(LocalCluster cluster, int seed, Func<string?> 
         silo.Signal(Signal.Terminate);
         if (!await silo.EndedAsync(Patience, CancellationToken.None))
         {
-            throw new InvalidOperationException($"{silo.Name} was told to stop, and has not within {Patience.TotalSeconds:0} s.");
+            throw new CommandFailedException($"{silo.Name} was told to stop, and has not within {Patience.TotalSeconds:0} s. The logs are in {cluster.Folder}.");
         }
 
         Start(silo.Name);
@@ -94,6 +107,29 @@ internal sealed class ChaosFaults(LocalCluster cluster, int seed, Func<string?> 
         cluster.StartRedis();
     }
 
+    /// <summary>Turns go on, and what is to be stored waits for room.</summary>
+    private async Task FillRedisAsync()
+    {
+        Count("times that Redis was full");
+        using var redis = await LocalRedis.ConnectAsync(cluster);
+        await redis.FillAsync();
+        await Task.Delay(TimeSpan.FromMilliseconds(_random.Next(1000, 4000)), CancellationToken.None);
+        await redis.MakeRoomAsync();
+    }
+
+    /// <summary>It stands still again and again, for a little less than would cost a silo its lease.</summary>
+    private async Task SlowRedisAsync()
+    {
+        Count("times that Redis was slow");
+        using var redis = await LocalRedis.ConnectAsync(cluster);
+        for (var i = 0; i < 4; i++)
+        {
+            var pause = TimeSpan.FromMilliseconds(_random.Next(300, 1200));
+            await redis.PauseAsync(pause);
+            await Task.Delay(pause + TimeSpan.FromMilliseconds(300), CancellationToken.None);
+        }
+    }
+
     private async Task MoveAsync()
     {
         for (var i = 0; i < 4; i++)
@@ -120,22 +156,32 @@ internal sealed class ChaosFaults(LocalCluster cluster, int seed, Func<string?> 
         cluster.StartSilo(name);
     }
 
-    /// <summary>Waits until all silos serve that should. One that has ended by itself, because it could not renew its lease in time, is started again, as a supervisor would.</summary>
+    /// <summary>Waits until all silos serve that should, as every gateway sees it. A silo that has ended by itself, because it could not renew its lease in time, is started again, as a supervisor would.</summary>
     private async Task WholeAsync()
     {
-        using var client = new ServerClient(cluster.Gateway);
-        for (var waited = Stopwatch.StartNew(); await ClusterStatus.ServingAsync(client, CancellationToken.None) < _wanted.Count; await Task.Delay(50))
+        var waited = Stopwatch.StartNew();
+        foreach (var gateway in cluster.Gateways.ToArray())
         {
-            foreach (var ended in cluster.Silos.Where(silo => _wanted.Contains(silo.Name) && !silo.IsAlive).ToArray())
+            using var client = new ServerClient(new Uri($"http://localhost:{gateway.Port}"));
+            while (await ClusterStatus.ServingAsync(client, CancellationToken.None) < _wanted.Count)
             {
-                Count("silos that ended by themselves");
-                Start(ended.Name);
-            }
+                StartEnded();
+                if (waited.Elapsed > Patience)
+                {
+                    throw new CommandFailedException($"After {Patience.TotalSeconds:0} s fewer than {_wanted.Count} silos serve by what {gateway.Name} says. The logs are in {cluster.Folder}.");
+                }
 
-            if (waited.Elapsed > Patience)
-            {
-                throw new InvalidOperationException($"After {Patience.TotalSeconds:0} s fewer than {_wanted.Count} silos serve. The logs are in {cluster.Folder}.");
+                await Task.Delay(50);
             }
+        }
+    }
+
+    private void StartEnded()
+    {
+        foreach (var ended in cluster.Silos.Where(silo => _wanted.Contains(silo.Name) && !silo.IsAlive).ToArray())
+        {
+            Count("silos that ended by themselves");
+            Start(ended.Name);
         }
     }
 

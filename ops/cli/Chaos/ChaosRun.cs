@@ -30,6 +30,7 @@ internal static class ChaosRun
         {
             Port = settings.Port,
             SiloPort = settings.Port + 10,
+            OpsPort = settings.Port + 20,
             RedisPort = settings.Port + 30,
             Model = model,
             Threads = Math.Max(1, Environment.ProcessorCount / settings.Silos),

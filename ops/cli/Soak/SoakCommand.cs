@@ -1,6 +1,8 @@
 using System.CommandLine;
 using System.Text.Json;
+using Loire.Cli.Chaos;
 using Loire.Cli.Cluster;
+using Loire.Cli.Http;
 using Loire.Cli.Terminal;
 
 namespace Loire.Cli.Soak;
@@ -18,7 +20,7 @@ internal static class SoakCommand
         var port = CommonOptions.Count("--port", "First of some forty ports that it takes.", 18480);
         var model = CommonOptions.Model();
         var json = CommonOptions.Json();
-        var command = new Command("soak", "Lets sessions come, idle, hibernate, return, move and go, and shows what memory, handles, keys and directory do meanwhile.")
+        var command = new Command("soak", "Lets sessions come, idle, hibernate, return, move and go at a steady rate; exit code 1 unless memory, handles, threads, keys and directory are shown to be flat over the second half.")
         {
             seconds, clients, silos, port, model, json,
         };
@@ -28,43 +30,49 @@ internal static class SoakCommand
             var first = arguments.GetValue(port);
             var settings = new LocalSettings
             {
-                Port = first, SiloPort = first + 10, RedisPort = first + 30, Model = CommonOptions.ModelFolderOf(arguments.GetValue(model)), Threads = 1, StateSeconds = 30, // so that what is left behind goes while it is watched
+                Port = first, SiloPort = first + 10, OpsPort = first + 20, RedisPort = first + 30, Model = CommonOptions.ModelFolderOf(arguments.GetValue(model)), Threads = 1, StateSeconds = 30, // so that what is left behind goes while it is watched
             };
             var cluster = await ClusterCommand.UpAsync(folder.FullName, settings, arguments.GetValue(silos), gateways: 1, cancellationToken);
             try
             {
-                using var progress = new ProgressBar("soaking");
-                var run = new SoakRun(cluster, arguments.GetValue(clients), seed: 1);
-                var samples = await run.RunAsync(TimeSpan.FromSeconds(arguments.GetValue(seconds)), progress, cancellationToken);
-                progress.Dispose();
-                Console.WriteLine($"{run.Turns} turns in {run.Sessions} sessions; {run.Refused} calls refused.");
-                Print(samples);
+                var report = await RunAsync(cluster, arguments.GetValue(clients), TimeSpan.FromSeconds(arguments.GetValue(seconds)), cancellationToken);
+                report.Print(Console.Out);
                 if (arguments.GetValue(json) is { } file)
                 {
-                    await File.WriteAllTextAsync(file, JsonSerializer.Serialize(samples, Readable), cancellationToken);
+                    await File.WriteAllTextAsync(file, JsonSerializer.Serialize(report, Readable), cancellationToken);
                 }
+
+                return report.Holds ? 0 : 1;
             }
             finally
             {
                 await ClusterCommand.DownAsync(cluster, CancellationToken.None);
                 folder.Delete(recursive: true);
             }
-
-            return 0;
         });
         return command;
     }
 
-    /// <summary>About a dozen rows, the first and the last among them.</summary>
-    private static void Print(IReadOnlyList<SoakSample> samples)
+    private static async Task<SoakReport> RunAsync(LocalCluster cluster, int clients, TimeSpan duration, CancellationToken cancellationToken)
     {
-        var table = new TextTable("s", "memory, MB", "handles", "threads", "Redis keys", "Redis, MB", "directory");
-        var every = Math.Max(1, samples.Count / 12);
-        foreach (var (index, sample) in samples.Index().Where(pair => pair.Index % every == 0 || pair.Index == samples.Count - 1))
+        var run = new SoakRun(cluster, clients, seed: 1);
+        IReadOnlyList<SoakSample> samples;
+        using (var progress = new ProgressBar("soaking"))
         {
-            table.Add($"{sample.Seconds:0}", $"{sample.MemoryBytes / 1e6:0}", $"{sample.Handles}", $"{sample.Threads}", $"{sample.RedisKeys}", $"{sample.RedisBytes / 1e6:0.0}", $"{sample.DirectoryEntries}");
+            samples = await run.RunAsync(duration, progress, cancellationToken);
         }
 
-        Console.Write(table);
+        using var client = new ServerClient(cluster.Gateway);
+        var audit = new ChaosAudit(cluster, client);
+        return new SoakReport
+        {
+            Turns = run.Turns,
+            Sessions = run.Sessions,
+            Refused = run.Refused,
+            Leaked = await audit.LeaksAsync(run.Last, cancellationToken),
+            Unreachable = await audit.UnreachableAsync(cancellationToken),
+            Samples = samples,
+            Trends = SoakReport.TrendsOf(samples),
+        };
     }
 }

@@ -6,11 +6,15 @@ using StackExchange.Redis;
 namespace Loire.Cli.Soak;
 
 /// <summary>Sessions that come, idle, hibernate, return, move and go, while it is watched whether anything grows that should not.</summary>
+/// <remarks>
+/// Stationary by construction: each client has so many sessions and no more, one that goes is followed at once by a new one, and
+/// clients act at fixed times, however long an act takes. One that is late, because the machine is busy, leaves the act out.
+/// </remarks>
 internal sealed class SoakRun(LocalCluster cluster, int clients, int seed)
 {
-    private const int MostTurns = 6;
-    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(5);
 
+    private readonly List<string> _last = [];
     private int _turns;
     private int _sessions;
     private int _refused;
@@ -21,15 +25,22 @@ internal sealed class SoakRun(LocalCluster cluster, int clients, int seed)
 
     public int Refused => _refused;
 
+    /// <summary>The sessions that were there at the end.</summary>
+    public IReadOnlyList<string> Last => _last;
+
     public async Task<IReadOnlyList<SoakSample>> RunAsync(TimeSpan duration, IProgress<double> progress, CancellationToken cancellationToken)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         var talking = Task.WhenAll(Enumerable.Range(0, clients).Select(number => Task.Run(() => LiveAsync(number, stop.Token), CancellationToken.None)));
         using var redis = await ConnectionMultiplexer.ConnectAsync(cluster.Settings.Redis, options => options.AllowAdmin = true);
+        using var http = new HttpClient();
         var samples = new List<SoakSample>();
-        for (var watch = Stopwatch.StartNew(); watch.Elapsed < duration; await Task.Delay(Interval, cancellationToken))
+        var (before, turnsBefore) = (0.0, 0);
+        for (var watch = Stopwatch.StartNew(); watch.Elapsed < duration && !talking.IsCompleted; await Task.Delay(Interval, cancellationToken))
         {
-            samples.Add(await SoakSample.TakeAsync(cluster, redis.GetDatabase(), watch.Elapsed.TotalSeconds));
+            var (now, turns) = (watch.Elapsed.TotalSeconds, _turns);
+            samples.Add(await SoakSample.TakeAsync(cluster, redis.GetDatabase(), http, now, now > before ? (turns - turnsBefore) / (now - before) : 0));
+            (before, turnsBefore) = (now, turns);
             progress.Report(watch.Elapsed / duration);
         }
 
@@ -38,31 +49,52 @@ internal sealed class SoakRun(LocalCluster cluster, int clients, int seed)
         return samples;
     }
 
-    /// <summary>One client: a session after the other, each with a few turns, pauses and what else happens to sessions; then it is deleted.</summary>
     private async Task LiveAsync(int number, CancellationToken stop)
     {
-        var random = new Random((seed * 1000) + number);
         using var client = new ServerClient(cluster.Gateway);
-        for (var life = 0; !stop.IsCancellationRequested; life++)
+        var sessions = new SoakSessions(number, clients, seed);
+        using var beats = new PeriodicTimer(SoakSessions.Beat);
+        while (await NextAsync(beats, stop))
         {
-            var session = $"soak-{number}-{life}";
-            Interlocked.Increment(ref _sessions);
-            for (var turn = random.Next(1, MostTurns); turn > 0 && !stop.IsCancellationRequested; turn--)
+            var session = sessions.Next();
+            await TriedAsync(() => client.ChatAsync(Say(session.Name, session.Text), CancellationToken.None));
+            Interlocked.Increment(ref _turns);
+            await ActAsync(client, session);
+            if (session.IsLast)
             {
-                await TriedAsync(() => client.ChatAsync(
-                    new ChatRequest { SessionId = session, Messages = [Message.User($"My number is {random.Next(1000)}.")], MaxTokens = 48 }, CancellationToken.None));
-                Interlocked.Increment(ref _turns);
-                await (random.Next(4) switch
-                {
-                    0 => TriedAsync(() => client.HibernateAsync(session, CancellationToken.None)),
-                    1 => TriedAsync(() => client.MoveAsync(session, null, CancellationToken.None)),
-                    2 => TriedAsync(() => client.ForkAsync(session, $"{session}-fork-{turn}", CancellationToken.None), () => client.DeleteAsync($"{session}-fork-{turn}", CancellationToken.None)),
-                    _ => Task.CompletedTask,
-                });
-                await Task.Delay(random.Next(20, 400), CancellationToken.None);
+                await TriedAsync(() => client.DeleteAsync(session.Name, CancellationToken.None));
+                Interlocked.Increment(ref _sessions);
             }
+        }
 
-            await TriedAsync(() => client.DeleteAsync(session, CancellationToken.None));
+        lock (_last)
+        {
+            _last.AddRange(sessions.Names);
+        }
+    }
+
+    private Task ActAsync(ServerClient client, SoakTurn session) => session.Then switch
+    {
+        SoakAct.Hibernate => TriedAsync(() => client.HibernateAsync(session.Name, CancellationToken.None)),
+        SoakAct.Move => TriedAsync(() => client.MoveAsync(session.Name, null, CancellationToken.None)),
+        SoakAct.Fork => TriedAsync(
+            () => client.ForkAsync(session.Name, session.Fork, CancellationToken.None),
+            () => client.DeleteAsync(session.Fork, CancellationToken.None)),
+        SoakAct.AskWithoutSession => TriedAsync(() => client.ChatAsync(Say(null, session.Text), CancellationToken.None)),
+        _ => Task.CompletedTask,
+    };
+
+    private static ChatRequest Say(string? session, string text) => new() { SessionId = session, Messages = [Message.User(text)], MaxTokens = 48 };
+
+    private static async Task<bool> NextAsync(PeriodicTimer beats, CancellationToken stop)
+    {
+        try
+        {
+            return await beats.WaitForNextTickAsync(stop);
+        }
+        catch (OperationCanceledException)
+        {
+            return false;
         }
     }
 

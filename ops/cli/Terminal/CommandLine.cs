@@ -1,8 +1,11 @@
 using System.CommandLine;
+using System.Net.Sockets;
 using System.Runtime.InteropServices;
 using Loire.Cli.Http;
 using Loire.Engine.Weights;
+using Loire.Store;
 using Loire.Text;
+using StackExchange.Redis;
 
 namespace Loire.Cli.Terminal;
 
@@ -68,7 +71,9 @@ internal static class CommandLine
         ModelFormatException or TokenizerFormatException or TemplateException => (exception.Message, 1),
         ApiException => ($"the server refuses: {exception.Message}", 1),
         HttpRequestException => ($"the server does not answer: {exception.Message}", 1),
-        UnauthorizedAccessException or IOException => (exception.Message, 1),
+        UnauthorizedAccessException or IOException or SocketException => (exception.Message, 1),
+        RedisException => ($"Redis does not answer: {exception.Message}", 1),
+        StoreException or TimeoutException => (exception.Message, 1),
         _ => null,
     };
 }

@@ -215,17 +215,17 @@ internal sealed partial class Activation
         var reason = _reason ?? new DeactivationReason(DeactivationReasonCode.RuntimeRequested, "");
         using var timeout = new CancellationTokenSource(Runtime.DeactivationTimeout, Runtime.Time);
 
-        // 1. What runs may finish, within a bound; readers of streams are cut off after that.
+        // 1. What runs may finish, within a bound.
         await WaitUntilQuietAsync(timeout.Token);
         StopTimers();
-        await EndStreamsAsync(timeout.Token);
 
         // 2. What is to travel is packed before the grain's own clean-up.
         var move = _isMigrating ? await PackAsync(timeout.Token) : null;
 
-        // 3. The grain's own code, then its state's.
+        // 3. The grain's own code, which may say more to readers of its streams than that they are cut off, as they are after it; then its state's.
         await CallAsync(nameof(Grain.OnDeactivateAsync), token =>
             GrainInstance is IGrainBase grain ? grain.OnDeactivateAsync(reason, token).WaitAsync(token) : Task.CompletedTask, timeout.Token);
+        await EndStreamsAsync(timeout.Token);
         await CleanUpAsync(timeout.Token);
 
         // 4. Out of the directory, or the successor takes the place there; calls that waited go to it, in order.

@@ -32,7 +32,7 @@ internal sealed class GrainLocator(SiloRuntime runtime, IGrainDirectory director
     /// <summary>The silo that has the grain, by the directory; null when it is nowhere.</summary>
     public async ValueTask<SiloAddress?> FindAsync(GrainId grainId)
     {
-        var entry = await directory.Lookup(grainId).ConfigureAwait(false);
+        var entry = await AskAsync(grainId, directory.Lookup(grainId)).ConfigureAwait(false);
         return entry?.SiloAddress is { } silo && !runtime.IsDead(silo) ? silo : null;
     }
 
@@ -58,13 +58,13 @@ internal sealed class GrainLocator(SiloRuntime runtime, IGrainDirectory director
     public Task ForgetSilosAsync(List<SiloAddress> silos) => directory.UnregisterSilos(silos);
 
     /// <summary>Registers an activation; returns the one that was there first, or null.</summary>
-    public async Task<GrainAddress?> RegisterAsync(Activation activation, CancellationToken cancellationToken)
-    {
-        if (!activation.Class.Placement.IsUsingGrainDirectory)
-        {
-            return null;
-        }
+    public Task<GrainAddress?> RegisterAsync(Activation activation, CancellationToken cancellationToken) =>
+        activation.Class.Placement.IsUsingGrainDirectory
+            ? AskAsync(activation.GrainId, RegisterWhereNoneIsAsync(activation, cancellationToken))
+            : Task.FromResult<GrainAddress?>(null);
 
+    private async Task<GrainAddress?> RegisterWhereNoneIsAsync(Activation activation, CancellationToken cancellationToken)
+    {
         var address = activation.Address;
         var registered = await directory.Register(address, activation.Origin?.Previous).WaitAsync(cancellationToken);
         if (registered?.SiloAddress is { } other && other != runtime.Address && runtime.IsDead(other))
@@ -89,4 +89,18 @@ internal sealed class GrainLocator(SiloRuntime runtime, IGrainDirectory director
     /// <summary>The silo that an activation which moves is to go to.</summary>
     public Task<SiloAddress> PlaceSuccessorAsync(Activation activation, Dictionary<string, object>? context, CancellationToken cancellationToken) =>
         placement.PlaceAsync(activation.Class, new PlacementTarget(activation.GrainId, context ?? [], default, 0)).WaitAsync(cancellationToken);
+
+    /// <summary>A directory that does not answer or takes nothing is no fault of the call: its caller is told that the grain's code did not run, and may ask again.</summary>
+    /// <exception cref="OrleansMessageRejectionException">The directory failed; says how.</exception>
+    private static async Task<T> AskAsync<T>(GrainId grainId, Task<T> answer)
+    {
+        try
+        {
+            return await answer.ConfigureAwait(false);
+        }
+        catch (OrleansException fault) when (fault is not OrleansMessageRejectionException)
+        {
+            throw new OrleansMessageRejectionException($"Where {grainId} is cannot be said: {fault.Message}", fault);
+        }
+    }
 }

@@ -25,6 +25,14 @@ internal static class ReplicaFaults
         fault is DamagedRecordException
             ? $"Session '{session}' cannot be read. {fault.Message} Put the file back from a backup, or delete the session; a damaged session reference can be moved away instead, and the session begins anew."
             : $"Session '{session}' could not be stored; its last committed turn stands. {fault.Message}",
-        retryAfter: fault is StoreUnavailableException or StoreSlowException ? TimeSpan.FromSeconds(1) : null,
+        retryAfter: RetryAfter(fault),
         inner: fault);
+
+    /// <summary>What passes by itself. A store that is full is swept and given room while it runs; a disk is not.</summary>
+    private static TimeSpan? RetryAfter(Exception fault) => fault switch
+    {
+        StoreUnavailableException or StoreSlowException => TimeSpan.FromSeconds(1),
+        StoreFullException { InnerException: not IOException } => TimeSpan.FromSeconds(5),
+        _ => null,
+    };
 }

@@ -14,8 +14,8 @@ namespace Loire.Silo.Sessions;
 
 /// <summary>One conversation. Everything it does is in <see cref="Session"/>; the grain gives it a name, a scheduler, a place and an end.</summary>
 /// <remarks>
-/// Collected early: every turn that keeps no session leaves an activation behind, which nobody calls again, and reading a
-/// lineage anew costs a few small files.
+/// What nobody calls again ends at once: a session that is deleted, and one that was made for a turn which keeps none.
+/// The others are collected early, as reading a lineage anew costs a few small files.
 /// </remarks>
 [CollectionAgeLimit(Minutes = 2), SessionPlaced]
 internal sealed class SessionGrain(
@@ -49,9 +49,19 @@ internal sealed class SessionGrain(
 
     public async IAsyncEnumerable<TurnEvent> RunTurnAsync(TurnRequest request, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
-        await foreach (var item in Session.RunAsync(request, cancellationToken))
+        try
         {
-            yield return item;
+            await foreach (var item in Session.RunAsync(request, cancellationToken))
+            {
+                yield return item;
+            }
+        }
+        finally
+        {
+            if (!request.KeepSession)
+            {
+                DeactivateOnIdle();
+            }
         }
     }
 
@@ -77,7 +87,12 @@ internal sealed class SessionGrain(
         return new SessionMove(local.Name, name, wasRunning);
     }
 
-    public Task<bool> DeleteAsync() => Session.DeleteAsync();
+    public async Task<bool> DeleteAsync()
+    {
+        var deleted = await Session.DeleteAsync();
+        DeactivateOnIdle();
+        return deleted;
+    }
 
     public Task<bool> HibernateAsync() => Session.HibernateAsync();
 

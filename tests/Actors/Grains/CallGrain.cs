@@ -259,6 +259,12 @@ internal sealed class StreamGrain(Board board) : Grain, IStreamGrain
 {
     private readonly Tree _tree = new() { Name = "kept" };
 
+    public override Task OnDeactivateAsync(DeactivationReason reason, CancellationToken cancellationToken)
+    {
+        board.Note(board.Passed("finally").IsCompleted ? "ended after its streams" : "ended before its streams");
+        return Task.CompletedTask;
+    }
+
     public async IAsyncEnumerable<int> Count(int to, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
         try

@@ -34,7 +34,7 @@ internal sealed class RunningCluster : IAsyncDisposable
         var port = FreePorts(40);
         var settings = new LocalSettings
         {
-            Port = port, SiloPort = port + 10, RedisPort = port + 30, Model = Places.DemoModel!, Threads = 1, Fast = fast, // the repository has the model
+            Port = port, SiloPort = port + 10, OpsPort = port + 20, RedisPort = port + 30, Model = Places.DemoModel!, Threads = 1, Fast = fast, // the repository has the model
         };
         try
         {
@@ -90,7 +90,7 @@ internal sealed class RunningCluster : IAsyncDisposable
     public async Task<string> SayAsync(string session, string text, int maxTokens, bool isLong = false, int after = int.MaxValue, Func<Task>? then = null)
     {
         using var timeout = new CancellationTokenSource(Deadline);
-        var request = new ChatRequest { SessionId = session, Messages = [Message.User(text)], MaxTokens = maxTokens, IgnoreEnd = isLong, Stream = true };
+        var request = Request(session, text, maxTokens, isLong);
         var answer = new StringBuilder();
         var acting = Task.CompletedTask;
         await foreach (var piece in First.StreamAsync(request, timeout.Token))
@@ -104,6 +104,24 @@ internal sealed class RunningCluster : IAsyncDisposable
         }
 
         await acting;
+        return answer.ToString();
+    }
+
+    public static ChatRequest Request(string session, string text, int maxTokens, bool isLong = false) => new()
+    {
+        SessionId = session, Messages = [Message.User(text)], MaxTokens = maxTokens, IgnoreEnd = isLong, Stream = true,
+    };
+
+    /// <summary>A turn's whole text, from one of the gateways.</summary>
+    public static async Task<string> ReadAsync(ServerClient gateway, ChatRequest request)
+    {
+        using var timeout = new CancellationTokenSource(Deadline);
+        var answer = new StringBuilder();
+        await foreach (var piece in gateway.StreamAsync(request, timeout.Token))
+        {
+            answer.Append(piece.Text);
+        }
+
         return answer.ToString();
     }
 

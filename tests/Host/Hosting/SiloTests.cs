@@ -1,5 +1,6 @@
 using Loire.Contracts;
 using Loire.Silo;
+using Loire.Silo.Cluster;
 using Loire.Silo.Models;
 using Loire.Silo.Operations;
 using Loire.Silo.Replicas;
@@ -133,6 +134,24 @@ public sealed class SiloTests : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_session_that_is_deleted_and_one_that_keeps_nothing_leave_no_activation_behind()
+    {
+        await StartAsync();
+        var active = _host!.Services.GetRequiredService<SiloSessions>();
+        await World.ReadAsync(Session().RunTurnAsync(World.Request("hello", "t1")));
+        Assert.Equal(1, active.Count);
+
+        Assert.True(await Session().DeleteAsync());
+        await UntilAsync(() => active.Count == 0, "the deleted session's activation has ended");
+        _factory.Engine.Next("fine");
+        Assert.Equal("fine", World.TextOf(await World.ReadAsync(Session("unnamed-1").RunTurnAsync(World.Request("hello", "t1") with { KeepSession = false }))));
+
+        await UntilAsync(() => active.Count == 0, "the activation of the turn that keeps nothing has ended");
+        Assert.Null(await Session().GetAsync());
+        Assert.Equal(0, _factory.Engine.Load.Running);
+    }
+
+    [Fact]
     public async Task A_caller_that_goes_away_frees_the_slot_and_another_turn_is_busy_until_then()
     {
         await StartAsync();
@@ -190,7 +209,17 @@ public sealed class SiloTests : IAsyncLifetime
         Assert.Equal("abc", (await Session().GetAsync())!.History[0].Messages[^1].Content);
     }
 
-    private ISessionGrain Session() => Grains.GetGrain<ISessionGrain>(new SessionKey(SessionKey.LocalOwner, "chat").ToString());
+    private ISessionGrain Session(string id = "chat") => Grains.GetGrain<ISessionGrain>(new SessionKey(SessionKey.LocalOwner, id).ToString());
+
+    private static async Task UntilAsync(Func<bool> holds, string what)
+    {
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(30));
+        while (!holds())
+        {
+            Assert.False(deadline.IsCancellationRequested, $"After 30 s it is not so that {what}.");
+            await Task.Yield();
+        }
+    }
 
     /// <summary>The session when its turn is over. The grain hears of a caller's leaving after the caller itself.</summary>
     private async Task<SessionView> SettledAsync()

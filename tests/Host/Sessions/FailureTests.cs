@@ -74,6 +74,31 @@ public sealed class FailureTests
     });
 
     [Fact]
+    public Task A_turn_that_a_full_store_does_not_take_is_committed_once_there_is_room() => World.RunAsync(async world =>
+    {
+        await world.RunTurnAsync("hello", "t1");
+        var request = await World.NextAsync(world.Session(), "again", "t2");
+        world.Engine.Next("abc");
+        world.Store.Before = name => name == "PutTurnAsync" ? Task.FromException(new StoreFullException("Redis is full.")) : Task.CompletedTask;
+        var events = new List<TurnEvent>();
+        var full = await Assert.ThrowsAsync<ClusterException>(async () =>
+        {
+            await foreach (var item in world.Session().RunAsync(request, CancellationToken.None))
+            {
+                events.Add(item);
+            }
+        });
+        Assert.Equal((FailureCode.StoreUnavailable, true), (full.Code, full.RetryAfter is not null)); // what a gateway waits for
+        Assert.Equal("abc", World.TextOf(events));
+
+        world.Store.Heal();
+        var rest = await World.ReadAsync(world.Session().RunAsync(request with { Delivered = [.. World.TokensOf(events)] }, CancellationToken.None));
+
+        Assert.Equal("", World.TextOf(rest));
+        Assert.Equal(["ok", "abc"], (await world.ViewAsync()).History.Select(turn => turn.Messages[^1].Content));
+    });
+
+    [Fact]
     public Task A_prompt_that_fills_the_context_is_refused() => World.RunAsync(async world =>
     {
         var refused = await Assert.ThrowsAsync<ClusterException>(() => world.RunTurnAsync(new string('x', 4096), "t1"));

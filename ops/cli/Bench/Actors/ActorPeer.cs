@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Loire.Cli.Terminal;
 using Microsoft.Extensions.DependencyInjection;
 using Orleans.Runtime;
 
@@ -24,8 +25,8 @@ internal sealed class ActorPeer : IDisposable
         start.ArgumentList.Add(Path.Combine(AppContext.BaseDirectory, "loire.dll"));
         start.ArgumentList.Add("bench");
         start.ArgumentList.Add(Command);
-        var process = Process.Start(start) ?? throw new InvalidOperationException("The other silo's process did not start.");
-        var said = await process.StandardOutput.ReadLineAsync(cancellationToken) ?? throw new InvalidOperationException("The other silo's process ended before it said its address.");
+        var process = Process.Start(start) ?? throw new CommandFailedException("The other silo's process did not start.");
+        var said = await process.StandardOutput.ReadLineAsync(cancellationToken) ?? throw new CommandFailedException("The other silo's process ended before it said its address.");
         await process.StandardInput.WriteLineAsync(first.ToParsableString());
         await process.StandardInput.FlushAsync(cancellationToken);
         var parts = said.Split(' ');

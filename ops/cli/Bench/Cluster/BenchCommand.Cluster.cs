@@ -11,9 +11,12 @@ internal static partial class BenchCommand
         var model = CommonOptions.Model();
         var json = CommonOptions.Json();
         var runs = CommonOptions.Count("--runs", "Runs of each measurement.", 5);
+        var kills = CommonOptions.Count("--kills", "Silos killed under a stream, with default and with fast leases each: about 10 s and 6 s apiece. 100 are needed for a 99th percentile.", 5);
+        var only = new Option<string?>("--only") { Description = "Leave everything else out.", HelpName = "losses|fast-losses|dispatch" };
+        only.AcceptOnlyFromAmong("losses", "fast-losses", "dispatch");
         var port = CommonOptions.Count("--port", "First of some forty ports that it takes.", 18280);
         var write = new Option<bool>("--write-results") { Description = "Also write a page below tests/Benchmarks/results." };
-        var command = new Command("cluster", "Measures clusters of one to three silos on this machine, over HTTP; exit code 1 when a target is missed.") { model, json, runs, port, write };
+        var command = new Command("cluster", "Measures clusters of one to three silos on this machine, over HTTP; exit code 1 when a target is missed.") { model, json, runs, kills, only, port, write };
         command.SetAction(async (arguments, cancellationToken) =>
         {
             var folder = Directory.CreateTempSubdirectory("loire-bench-");
@@ -22,9 +25,17 @@ internal static partial class BenchCommand
                 var opened = CommonOptions.OpenModel(arguments.GetValue(model));
                 using var progress = new ProgressBar("measuring");
                 var machine = Machine.Measure();
-                var measurements = await new ClusterBench(opened, folder.FullName, arguments.GetValue(port), arguments.GetValue(runs), cancellationToken).RunAsync(progress);
+                var bench = new ClusterBench(opened, folder.FullName, arguments.GetValue(port), arguments.GetValue(runs), arguments.GetValue(kills), cancellationToken);
+                var dispatch = new DispatchBench(opened, arguments.GetValue(runs), cancellationToken);
+                IReadOnlyList<Measurement> measurements = arguments.GetValue(only) switch
+                {
+                    "losses" => await bench.RunLossesAsync(fast: false),
+                    "fast-losses" => await bench.RunLossesAsync(fast: true),
+                    "dispatch" => dispatch.Run(),
+                    _ => [.. dispatch.Run(), .. await bench.RunAsync(progress)],
+                };
                 progress.Dispose();
-                var report = new BenchReport { Model = opened.Name, Command = "cluster", At = TimeProvider.System.GetUtcNow(), Machine = machine, Measurements = measurements };
+                var report = new BenchReport { Model = opened.Name, Command = arguments.GetValue(only) is { } part ? $"cluster --only {part}" : "cluster", At = TimeProvider.System.GetUtcNow(), Machine = machine, Measurements = measurements };
                 return await FinishAsync(report, arguments.GetValue(json), arguments.GetValue(write) ? Places.BenchmarkResults : null, cancellationToken);
             }
             finally
@@ -47,7 +58,7 @@ internal static partial class BenchCommand
         if (results is not null)
         {
             var folder = Directory.CreateDirectory(Path.Combine(results, report.Machine.FolderName)).FullName;
-            var name = report.Command == "cpu" ? report.Model : $"{report.Model}-{report.Command}";
+            var name = report.Command == "cpu" ? report.Model : $"{report.Model}-{report.Command.Replace(" --only ", "-", StringComparison.Ordinal)}";
             await File.WriteAllTextAsync(Path.Combine(folder, $"{name}.md"), report.ToMarkdown(), cancellationToken);
         }
 

@@ -6,7 +6,13 @@ using Loire.Engine.Models;
 namespace Loire.Cli.Bench;
 
 /// <summary>A cluster of processes on this machine, measured over HTTP: how fast it is with one, two and three silos, and what moves and losses cost a stream.</summary>
-internal sealed class ClusterBench(ModelFolder model, string folder, int port, int runs, CancellationToken cancellationToken)
+/// <param name="model">What it serves.</param>
+/// <param name="folder">Where the clusters are.</param>
+/// <param name="port">The first of some forty.</param>
+/// <param name="runs">Of each measurement.</param>
+/// <param name="kills">Silos killed with each kind of leases.</param>
+/// <param name="cancellationToken">Ends it; the cluster is stopped.</param>
+internal sealed class ClusterBench(ModelFolder model, string folder, int port, int runs, int kills, CancellationToken cancellationToken)
 {
     private const int Streams = 16;
     private const int StreamTokens = 200;
@@ -16,6 +22,14 @@ internal sealed class ClusterBench(ModelFolder model, string folder, int port, i
     private const int LosingTokens = 2_000;
 
     private readonly PromptSource _prompts = new(model);
+
+    /// <summary>Only what the loss of a silo costs a stream.</summary>
+    public async Task<IReadOnlyList<Measurement>> RunLossesAsync(bool fast)
+    {
+        IReadOnlyList<Measurement> measurements = [];
+        await OnClusterAsync(2, fast, async (cluster, client) => measurements = await LossesAsync(cluster, client, fast));
+        return measurements;
+    }
 
     public async Task<IReadOnlyList<Measurement>> RunAsync(IProgress<double> progress)
     {
@@ -29,13 +43,13 @@ internal sealed class ClusterBench(ModelFolder model, string folder, int port, i
                 {
                     measurements.AddRange(await MovesAsync(client, ShortHistory));
                     measurements.AddRange(await MovesAsync(client, LongHistory));
-                    measurements.AddRange(await LossesAsync(cluster, client, "default leases", 5_000));
+                    measurements.AddRange(await LossesAsync(cluster, client, fast: false));
                 }
             });
             progress.Report(silos / 4.0);
         }
 
-        await OnClusterAsync(2, fast: true, async (cluster, client) => measurements.AddRange(await LossesAsync(cluster, client, "fast leases", 1_000)));
+        measurements.AddRange(await RunLossesAsync(fast: true));
         return measurements;
     }
 
@@ -100,12 +114,13 @@ internal sealed class ClusterBench(ModelFolder model, string folder, int port, i
         ];
     }
 
-    private async Task<IReadOnlyList<Measurement>> LossesAsync(LocalCluster cluster, ServerClient client, string leases, double target)
+    private async Task<IReadOnlyList<Measurement>> LossesAsync(LocalCluster cluster, ServerClient client, bool fast)
     {
-        var samples = new double[runs];
-        for (var run = 0; run < runs; run++)
+        var (leases, target) = fast ? ("fast leases", 1_000) : ("default leases", 5_000);
+        var samples = new double[kills];
+        for (var kill = 0; kill < kills; kill++)
         {
-            samples[run] = await PauseAsync(client, $"lost-{run}", LosingTokens, async () =>
+            samples[kill] = await PauseAsync(client, $"lost-{kill}", LosingTokens, async () =>
             {
                 var view = await client.ClusterAsync(cancellationToken);
                 var busy = view.GetProperty("silos").EnumerateArray().First(silo => silo.GetProperty("running_turns").GetInt32() > 0).GetProperty("name").GetString()!;
@@ -115,7 +130,11 @@ internal sealed class ClusterBench(ModelFolder model, string folder, int port, i
             await ClusterStatus.WaitAsync(cluster, cluster.Silos.Count(), TimeSpan.FromMinutes(1), cancellationToken);
         }
 
-        return [new() { Name = $"pause of a stream whose silo is killed, {leases}", Unit = "ms", Samples = samples, Target = target, LowerIsBetter = true }];
+        return
+        [
+            new() { Name = $"pause of a stream whose silo is killed, {leases}", Unit = "ms", Samples = samples, Target = target, LowerIsBetter = true },
+            new() { Name = $"the longest of those {kills}, {leases}", Unit = "ms", Samples = [samples.Max()], Target = target, LowerIsBetter = true },
+        ];
     }
 
     /// <summary>Longest time between two pieces of a stream in whose middle something happens, in ms.</summary>

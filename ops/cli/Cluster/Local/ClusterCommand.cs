@@ -35,12 +35,13 @@ internal static class ClusterCommand
         var gateways = CommonOptions.Count("--gateways", "How many gateways.", 2);
         var port = CommonOptions.Count("--port", "Port of the first gateway; the others follow.", 8080);
         var siloPort = CommonOptions.Count("--silo-port", "Port of the first silo; the others follow.", 11111);
+        var opsPort = new Option<int>("--ops-port") { Description = "Port of the first silo's /health and /metrics; the others follow. 0: none.", HelpName = "PORT", DefaultValueFactory = _ => 12111 };
         var redisPort = CommonOptions.Count("--redis-port", "Port of Redis.", 16379);
         var threads = new Option<int>("--threads") { Description = "Threads that compute, in each silo. 0: the cores, shared out.", HelpName = "N" };
         var fast = new Option<bool>("--fast") { Description = "Short leases: a dead silo is found within a second." };
         var model = CommonOptions.Model();
         var folder = Folder();
-        var command = new Command("up", "Starts Redis, silos and gateways, and returns when turns can run.") { silos, gateways, port, siloPort, redisPort, threads, fast, model, folder };
+        var command = new Command("up", "Starts Redis, silos and gateways, and returns when turns can run.") { silos, gateways, port, siloPort, opsPort, redisPort, threads, fast, model, folder };
         command.SetAction(async (arguments, cancellationToken) =>
         {
             var count = arguments.GetValue(silos);
@@ -53,6 +54,7 @@ internal static class ClusterCommand
             {
                 Port = arguments.GetValue(port),
                 SiloPort = arguments.GetValue(siloPort),
+                OpsPort = arguments.GetValue(opsPort),
                 RedisPort = arguments.GetValue(redisPort),
                 Model = CommonOptions.ModelFolderOf(arguments.GetValue(model)),
                 Threads = arguments.GetValue(threads) is > 0 and var given ? given : Math.Max(1, Environment.ProcessorCount / count),

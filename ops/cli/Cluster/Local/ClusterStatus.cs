@@ -36,10 +36,10 @@ internal static class ClusterStatus
     /// <summary>Prints processes and ownership. False: no gateway answers.</summary>
     public static async Task<bool> PrintAsync(LocalCluster cluster, TextWriter output, CancellationToken cancellationToken)
     {
-        var processes = new TextTable("process", "port", "pid", "state");
+        var processes = new TextTable("process", "port", "metrics", "pid", "state");
         foreach (var process in cluster.Processes)
         {
-            processes.Add(process.Name, $"{process.Port}", $"{process.Pid}", process.IsAlive ? "runs" : "has ended");
+            processes.Add(process.Name, $"{process.Port}", cluster.OpsPortOf(process) is > 0 and var ops ? $"{ops}" : "", $"{process.Pid}", process.IsAlive ? "runs" : "has ended");
         }
 
         if (cluster.Processes.Count == 0)

@@ -84,8 +84,18 @@ internal sealed class LocalCluster
         RequireFree(process.Port, "--silo-port", known is not null);
         Keep(Start(process, [
             "silo", "--name", name, "--port", $"{process.Port}", "--model", _state.Settings.Model,
-            "--threads", $"{_state.Settings.Threads}", "--state-ttl", $"{_state.Settings.StateSeconds}", .. Common()]));
+            "--threads", $"{_state.Settings.Threads}", "--state-ttl", $"{_state.Settings.StateSeconds}", "--ops-port", $"{OpsPortOf(process)}", .. Common()]));
     }
+
+    /// <summary>Where a silo answers <c>/health</c> and <c>/metrics</c>; 0 where it does not. A gateway does so on its own port.</summary>
+    public int OpsPortOf(LocalProcess process) => process.Kind switch
+    {
+        ProcessKind.Silo => _state.Settings.OpsPort == 0 ? 0 : _state.Settings.OpsPort + process.Port - _state.Settings.SiloPort,
+        ProcessKind.Gateway => process.Port,
+        _ => 0,
+    };
+
+    public Uri MetricsOf(LocalProcess process) => new($"http://localhost:{OpsPortOf(process)}/metrics");
 
     public void StartGateway(string name)
     {
@@ -171,6 +181,9 @@ internal sealed record LocalSettings
 
     /// <summary>Of the first silo; the others follow.</summary>
     public required int SiloPort { get; init; }
+
+    /// <summary>Of <c>/health</c> and <c>/metrics</c> of the first silo; the others follow. 0: none.</summary>
+    public int OpsPort { get; init; }
 
     public required int RedisPort { get; init; }
     public required string Model { get; init; }
