@@ -133,6 +133,13 @@ internal sealed partial class Activation
             OnTurnEnded(request);
             request.LetGo();
         }
+        else if (Runtime.HasLostLease)
+        {
+            OnTurnEnded(request);
+            request.TryFail(new SiloUnavailableException(
+                $"{request} was not started: silo {Runtime.Address} has lost its membership ({Runtime.Lease?.LostReason}), and others may activate its grains. Call again."));
+            request.LetGo();
+        }
         else if (Target is { } target)
         {
             request.Run(this, target);

@@ -62,6 +62,7 @@ internal sealed partial class SiloRuntime
         Control = new SiloControl(this);
         Observers.AddNamed(SiloControl.Name, Control);
         Filters = [.. services.GetServices<IIncomingGrainCallFilter>()];
+        Lease = services.GetService<IClusterLease>();
     }
 
     public IServiceProvider Services { get; }
@@ -74,6 +75,12 @@ internal sealed partial class SiloRuntime
     public bool IsClient { get; }
 
     public IClusterMembershipService Membership { get; }
+
+    /// <summary>What membership rests on; null where it cannot be lost.</summary>
+    public IClusterLease? Lease { get; }
+
+    /// <summary>Whether others may treat this silo as dead already. Asked before each turn: the process may have been frozen since the last one.</summary>
+    public bool HasLostLease => Lease is { IsHeld: false, LostReason: not null };
 
     public TransportOptions Transport { get; }
 

@@ -1,6 +1,5 @@
 using System.Net.Security;
 using System.Net.Sockets;
-using System.Runtime.InteropServices;
 
 namespace Loire.Actors.Transport;
 
@@ -11,13 +10,16 @@ internal abstract class ByteChannel : IDisposable
 
     public abstract ValueTask SendAsync(ReadOnlyMemory<byte> bytes, CancellationToken cancellationToken);
 
-    /// <summary>Sends a message and the arrays that follow it.</summary>
-    public virtual async ValueTask SendAsync(ReadOnlyMemory<byte> bytes, List<byte[]> following, CancellationToken cancellationToken)
+    /// <summary>Receives into one place and, when that is full, on into the next: at least one byte, unless the other side has closed.</summary>
+    public virtual ValueTask<int> ReceiveAsync(ArraySegment<byte> first, ArraySegment<byte> next, CancellationToken cancellationToken) =>
+        ReceiveAsync(first, cancellationToken);
+
+    /// <summary>Sends all parts, in order: <paramref name="bytes"/> in all.</summary>
+    public virtual async ValueTask SendAsync(List<ArraySegment<byte>> parts, long bytes, CancellationToken cancellationToken)
     {
-        await SendAsync(bytes, cancellationToken).ConfigureAwait(false);
-        foreach (var array in following)
+        foreach (var part in parts)
         {
-            await SendAsync(array, cancellationToken).ConfigureAwait(false);
+            await SendAsync(part, cancellationToken).ConfigureAwait(false);
         }
     }
 
@@ -26,6 +28,8 @@ internal abstract class ByteChannel : IDisposable
 
 internal sealed class SocketChannel(Socket socket) : ByteChannel
 {
+    private readonly ArraySegment<byte>[] _into = new ArraySegment<byte>[2];
+
     public override ValueTask<int> ReceiveAsync(Memory<byte> buffer, CancellationToken cancellationToken) =>
         socket.ReceiveAsync(buffer, SocketFlags.None, cancellationToken);
 
@@ -37,27 +41,19 @@ internal sealed class SocketChannel(Socket socket) : ByteChannel
         }
     }
 
-    public override async ValueTask SendAsync(ReadOnlyMemory<byte> bytes, List<byte[]> following, CancellationToken cancellationToken)
+    public override async ValueTask<int> ReceiveAsync(ArraySegment<byte> first, ArraySegment<byte> next, CancellationToken cancellationToken)
     {
-        var parts = new List<ArraySegment<byte>>(following.Count + 1);
-        if (!MemoryMarshal.TryGetArray(bytes, out var first))
-        {
-            await base.SendAsync(bytes, following, cancellationToken).ConfigureAwait(false);
-            return;
-        }
+        _into[0] = first;
+        _into[1] = next;
+        return await socket.ReceiveAsync(_into, SocketFlags.None).ConfigureAwait(false);
+    }
 
-        parts.Add(first);
-        long total = first.Count;
-        foreach (var array in following)
-        {
-            parts.Add(array);
-            total += array.Length;
-        }
-
+    public override async ValueTask SendAsync(List<ArraySegment<byte>> parts, long bytes, CancellationToken cancellationToken)
+    {
         var sent = await socket.SendAsync(parts, SocketFlags.None).ConfigureAwait(false);
-        if (sent != total)
+        if (sent != bytes)
         {
-            throw new IOException($"{sent:N0} of {total:N0} bytes were sent.");
+            throw new IOException($"{sent:N0} of {bytes:N0} bytes were sent.");
         }
     }
 

@@ -44,8 +44,8 @@ internal sealed partial class Connection
             while (true)
             {
                 // Where arrays come, little is read ahead: they are received where they stay.
-                var limit = _arraysCome ? Math.Min(ReadAhead, buffer.Length - end) : buffer.Length - end;
-                var receiving = new ReceiveThenRun(_channel.ReceiveAsync(buffer.AsMemory(end, limit), _stop.Token), work);
+                var free = new ArraySegment<byte>(buffer, end, _arraysCome ? Math.Min(ReadAhead, buffer.Length - end) : buffer.Length - end);
+                var receiving = new ReceiveThenRun(ReceiveAsync(free), work);
                 work = null;
                 var count = await receiving;
                 if (!Heard(count))
@@ -53,28 +53,23 @@ internal sealed partial class Connection
                     return;
                 }
 
-                end += count;
                 ReaderSlot.Arm();
                 try
                 {
-                    start = ReadFrames(buffer, start, end, reader);
+                    end += FillArrays(count, reader);
+                    if (_partial is null)
+                    {
+                        start = ReadFrames(buffer, start, end, reader);
+                    }
                 }
                 finally
                 {
                     work = ReaderSlot.Disarm();
                 }
 
-                if (_partial is { } partial)
+                if (_partial is not null)
                 {
-                    RunElsewhere(ref work);
-                    _partial = null;
-                    if (!await ReceiveRestAsync(partial).ConfigureAwait(false))
-                    {
-                        return;
-                    }
-
-                    Handle(partial, reader);
-                    start = end;
+                    continue;
                 }
 
                 buffer = MakeRoom(buffer, ref start, ref end);
@@ -93,10 +88,26 @@ internal sealed partial class Connection
         }
     }
 
-    private async ValueTask<int> ReceiveAsync(Memory<byte> into)
+    private ValueTask<int> ReceiveAsync(ArraySegment<byte> free) => _partial is not { } partial
+        ? _channel.ReceiveAsync(free.AsMemory(), _stop.Token)
+        : partial.IsLast && free.Count > 0
+            ? _channel.ReceiveAsync(partial.Rest, free, _stop.Token)
+            : _channel.ReceiveAsync(partial.Rest.AsMemory(), _stop.Token);
+
+    // What of the received bytes is not of the arrays that were awaited.
+    private int FillArrays(int count, WireReader reader)
     {
-        var count = await _channel.ReceiveAsync(into, _stop.Token).ConfigureAwait(false);
-        return Heard(count) ? count : 0;
+        if (_partial is { } partial)
+        {
+            count -= partial.Fill(count);
+            if (partial.IsFull)
+            {
+                _partial = null;
+                Handle(partial, reader);
+            }
+        }
+
+        return count;
     }
 
     private bool Heard(int count)
@@ -117,26 +128,6 @@ internal sealed partial class Connection
             ThreadPool.UnsafeQueueUserWorkItem(work, preferLocal: true);
             work = null;
         }
-    }
-
-    private async ValueTask<bool> ReceiveRestAsync(Partial partial)
-    {
-        for (; partial.Array < partial.Arrays.Length; partial.Array++, partial.Filled = 0)
-        {
-            var array = partial.Arrays[partial.Array];
-            while (partial.Filled < array.Length)
-            {
-                var count = await ReceiveAsync(array.AsMemory(partial.Filled)).ConfigureAwait(false);
-                if (count == 0)
-                {
-                    return false;
-                }
-
-                partial.Filled += count;
-            }
-        }
-
-        return true;
     }
 
     private void Handle(Partial partial, WireReader reader)
@@ -178,7 +169,7 @@ internal sealed partial class Connection
             var (arrays, checksums) = Frame.AttachedTo(body.Span, _options.MaxFrameBytes, out var content);
             var partial = new Partial(body[..content], arrays, checksums);
             start += partial.Take(buffer.AsSpan(start, end - start));
-            if (partial.Array < arrays.Length)
+            if (!partial.IsFull)
             {
                 _partial = partial;
                 break;
@@ -193,33 +184,54 @@ internal sealed partial class Connection
     /// <summary>A frame whose arrays are not all here yet.</summary>
     private sealed class Partial(ReadOnlyMemory<byte> body, byte[][] arrays, uint[] checksums)
     {
+        private int _array;
+        private int _filled;
+
         public ReadOnlyMemory<byte> Body => body;
 
         public byte[][] Arrays => arrays;
 
         public uint[] Checksums => checksums;
 
-        public int Array { get; set; }
+        public bool IsFull => _array == arrays.Length;
 
-        public int Filled { get; set; }
+        /// <summary>Whether what follows the array that is being filled is the next frame.</summary>
+        public bool IsLast => _array == arrays.Length - 1;
+
+        /// <summary>The part of an array that is received next.</summary>
+        public ArraySegment<byte> Rest => new(arrays[_array], _filled, arrays[_array].Length - _filled);
 
         /// <summary>Takes what was read ahead.</summary>
+        /// <returns>How many of the bytes were its arrays'.</returns>
         public int Take(ReadOnlySpan<byte> bytes)
         {
             var taken = 0;
-            for (; Array < arrays.Length; Array++, Filled = 0)
+            while (!IsFull)
             {
-                var count = Math.Min(bytes.Length - taken, arrays[Array].Length);
-                bytes.Slice(taken, count).CopyTo(arrays[Array]);
+                var count = Math.Min(bytes.Length - taken, Rest.Count);
+                bytes.Slice(taken, count).CopyTo(Rest);
                 taken += count;
-                if (count < arrays[Array].Length)
+                if (Fill(count) == 0 && !IsFull && Rest.Count > 0)
                 {
-                    Filled = count;
                     break;
                 }
             }
 
             return taken;
+        }
+
+        /// <summary>So many bytes were received at <see cref="Rest"/> and behind it.</summary>
+        /// <returns>How many of them were the array's.</returns>
+        public int Fill(int count)
+        {
+            count = Math.Min(count, Rest.Count);
+            _filled += count;
+            while (!IsFull && Rest.Count == 0)
+            {
+                (_array, _filled) = (_array + 1, 0);
+            }
+
+            return count;
         }
     }
 

@@ -12,7 +12,7 @@ internal sealed partial class Connection : IThreadPoolWorkItem
     // From so many calls on their way, writing waits for others to join.
     private const int Busy = 3;
 
-    // Frames up to this size are joined, so that many small ones cost one system call.
+    // So much goes out in one system call, if it is there: many small frames, or a few large ones.
     private const int JoinedBytes = 128 << 10;
     private const int SmallFrame = 16 << 10;
 
@@ -20,6 +20,7 @@ internal sealed partial class Connection : IThreadPoolWorkItem
     private const int Rounds = 8;
 
     private readonly Queue<WireWriter> _queue = new();
+    private readonly FrameBatch _batch = new();
     private TaskCompletionSource? _drained;
     private long _queuedBytes;
     private bool _isSending;
@@ -43,13 +44,7 @@ internal sealed partial class Connection : IThreadPoolWorkItem
         Write(frame, writing);
     }
 
-    void IThreadPoolWorkItem.Execute()
-    {
-        if (Next(null) is { } next)
-        {
-            _ = FlushAsync(next);
-        }
-    }
+    void IThreadPoolWorkItem.Execute() => _ = FlushAsync(null);
 
     // Whoever comes while somebody writes leaves its frame to that one.
     private Writing Queue(WireWriter frame, int others)
@@ -91,24 +86,20 @@ internal sealed partial class Connection : IThreadPoolWorkItem
         ByAnother,
     }
 
-    private async Task FlushAsync(WireWriter first)
+    private async Task FlushAsync(WireWriter? first)
     {
         try
         {
-            var next = first;
-            for (var round = 1; next is not null; round++)
+            if (first is not null)
             {
-                if (next.Attached.Count == 0)
-                {
-                    await _channel.SendAsync(next.Memory, _stop.Token).ConfigureAwait(false);
-                }
-                else
-                {
-                    await _channel.SendAsync(next.Memory, next.Attached, _stop.Token).ConfigureAwait(false);
-                }
+                _batch.Add(first);
+            }
 
-                next = Next(next);
-                if (round % Rounds == 0 && next is not null)
+            for (var round = 1; !_batch.IsEmpty || TakeQueued(); round++)
+            {
+                await _batch.SendAsync(_channel, _stop.Token).ConfigureAwait(false);
+                TakeBack();
+                if (round % Rounds == 0)
                 {
                     await Task.CompletedTask.ConfigureAwait(ConfigureAwaitOptions.ForceYielding);
                 }
@@ -125,30 +116,32 @@ internal sealed partial class Connection : IThreadPoolWorkItem
         }
     }
 
-    private WireWriter? Next(WireWriter? sent)
+    // False when nothing is left: whoever comes next writes for itself.
+    private bool TakeQueued()
     {
-        var bytes = sent?.TotalLength ?? 0;
-        WireWriter? next = null;
-        TaskCompletionSource? drained = null;
-        List<WireWriter>? joined = null;
         lock (_lock)
         {
-            _queuedBytes -= bytes;
-            if (_queue.TryDequeue(out next))
+            while (_queue.TryPeek(out var next) && (_batch.IsEmpty || _batch.Bytes + next.TotalLength <= JoinedBytes))
             {
-                var total = next.Length;
-                while (IsSmall(next) && _queue.TryPeek(out var other) && IsSmall(other) && total + other.Length <= JoinedBytes)
-                {
-                    (joined ??= []).Add(_queue.Dequeue());
-                    total += other.Length;
-                }
+                _batch.Add(_queue.Dequeue());
             }
-            else
+
+            if (_batch.IsEmpty)
             {
                 _isSending = false;
                 SignalIdle();
             }
 
+            return _isSending;
+        }
+    }
+
+    private void TakeBack()
+    {
+        TaskCompletionSource? drained = null;
+        lock (_lock)
+        {
+            _queuedBytes -= _batch.Bytes;
             if (_drained is not null && _queuedBytes <= _options.SendQueueBytes / 2)
             {
                 drained = _drained;
@@ -156,22 +149,9 @@ internal sealed partial class Connection : IThreadPoolWorkItem
             }
         }
 
-        if (sent is not null)
-        {
-            Frame.Free(sent);
-        }
-
+        _batch.Clear();
         drained?.TrySetResult();
-        foreach (var other in joined ?? [])
-        {
-            next!.Raw(other.Written);
-            Frame.Free(other);
-        }
-
-        return next;
     }
-
-    private static bool IsSmall(WireWriter frame) => frame.Length <= SmallFrame && frame.Attached.Count == 0;
 
     /// <summary>Waits until answers have room: the side that answers stops reading calls while its answers are not read.</summary>
     private Task RoomAsync()

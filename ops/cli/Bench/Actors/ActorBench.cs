@@ -100,9 +100,10 @@ internal sealed class ActorBench(int runs, CancellationToken cancellationToken)
         Add($"{name}: p50 over the floor", "x", ratios, ratio);
     }
 
+    /// <summary>The limit is what the floor does with as many connections in the same run: what TCP costs on these cores.</summary>
     private async Task ManyAsync(IBenchGrain grain, int port, int size, double? calls, double? gibibytes)
     {
-        List<double> rates = [], floors = [];
+        List<double> rates = [], floors = [], medians = [], tails = [], ratios = [];
         var bytes = new byte[size];
         var sockets = new PingPong[InFlight];
         for (var index = 0; index < InFlight; index++)
@@ -114,35 +115,47 @@ internal sealed class ActorBench(int runs, CancellationToken cancellationToken)
         for (var run = -1; run < runs; run++)
         {
             var floor = await RateAsync(size, worker => sockets[worker].PingAsync(bytes, cancellationToken));
-            var rate = await RateAsync(size, async _ => await grain.Length(bytes).ConfigureAwait(false));
+            var grains = await RateAsync(size, async _ => await grain.Length(bytes).ConfigureAwait(false));
             if (run >= 0)
             {
-                floors.Add(floor);
-                rates.Add(rate);
+                floors.Add(floor.Rate);
+                rates.Add(grains.Rate);
+                medians.Add(grains.P50);
+                tails.Add(grains.P99);
+                ratios.Add(grains.Rate / floor.Rate);
             }
         }
 
         Array.ForEach(sockets, socket => socket.Dispose());
+        var name = $"across silos, {size >> 10} KiB, {InFlight} in flight";
+        var limit = Measurement.MedianOf(floors);
         Add($"floor: TCP, {size >> 10} KiB, {InFlight} connections", "calls/s", floors, null, lowerIsBetter: false);
-        Add($"across silos, {size >> 10} KiB, {InFlight} in flight", "calls/s", rates, calls, lowerIsBetter: false);
-        Add($"across silos, {size >> 10} KiB, {InFlight} in flight: data", "GiB/s", [.. rates.Select(rate => rate * size / (1 << 30))], gibibytes, lowerIsBetter: false);
+        Add(name, "calls/s", rates, calls, lowerIsBetter: false, limit);
+        Add($"{name}: data", "GiB/s", [.. rates.Select(rate => rate * size / (1 << 30))], gibibytes, lowerIsBetter: false, limit * size / (1 << 30));
+        Add($"{name}: calls/s over the floor's", "x", ratios, null, lowerIsBetter: false);
+        Add($"{name}: p50", "µs", medians, null);
+        Add($"{name}: p99", "µs", tails, null);
     }
 
-    private async Task<double> RateAsync(int size, Func<int, ValueTask> call)
+    private async Task<(double Rate, double P50, double P99)> RateAsync(int size, Func<int, ValueTask> call)
     {
-        var left = size > 10_000 ? 20_000 : 100_000;
-        var total = left;
+        var times = new long[size > 10_000 ? 20_000 : 100_000];
+        var next = -1;
         var start = Stopwatch.GetTimestamp();
         await Task.WhenAll(Enumerable.Range(0, InFlight).Select(worker => Task.Run(
             async () =>
             {
-                while (Interlocked.Decrement(ref left) >= 0)
+                while (Interlocked.Increment(ref next) is var index && index < times.Length)
                 {
+                    var sent = Stopwatch.GetTimestamp();
                     await call(worker).ConfigureAwait(false);
+                    times[index] = Stopwatch.GetTimestamp() - sent;
                 }
             },
             cancellationToken)));
-        return total / Stopwatch.GetElapsedTime(start).TotalSeconds;
+        var rate = times.Length / Stopwatch.GetElapsedTime(start).TotalSeconds;
+        Array.Sort(times);
+        return (rate, Microseconds(times[times.Length / 2]), Microseconds(times[times.Length * 99 / 100]));
     }
 
     private async Task StreamAsync(IBenchGrain grain, int port)
@@ -214,6 +227,6 @@ internal sealed class ActorBench(int runs, CancellationToken cancellationToken)
 
     private static double Microseconds(long ticks) => ticks * 1e6 / Stopwatch.Frequency;
 
-    private void Add(string name, string unit, IReadOnlyList<double> samples, double? target, bool lowerIsBetter = true) =>
-        _measurements.Add(new Measurement { Name = name, Unit = unit, Samples = samples, Target = target, LowerIsBetter = lowerIsBetter });
+    private void Add(string name, string unit, IReadOnlyList<double> samples, double? target, bool lowerIsBetter = true, double? limit = null) =>
+        _measurements.Add(new Measurement { Name = name, Unit = unit, Samples = samples, Target = target, LowerIsBetter = lowerIsBetter, Limit = limit });
 }
