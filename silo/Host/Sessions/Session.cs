@@ -27,6 +27,7 @@ internal sealed partial class Session(
     private TurnStream? _running;
     private string? _changing;
     private bool _left;
+    private Departure? _departure;
     private string? _madeBy; // the turn that made the session, until it is committed
     private Task _committing = Task.CompletedTask;
     private (Digest Checkpoint, long Bytes) _stateBytes;
@@ -170,12 +171,20 @@ internal sealed partial class Session(
         await SettleAsync();
     }
 
+    /// <summary>Whether it has something to take along, and runs no turn.</summary>
+    public bool IsIdle => _running is null && !_left && _lineage is { Head.Checkpoint: not null };
+
+    public bool IsRunning => _running is not null && !_left;
+
     /// <summary>Lets go of everything, so that another silo can go on. Turns that come after it are told that the session has moved.</summary>
-    /// <returns>Whether a turn was running.</returns>
-    public async Task<bool> LeaveAsync()
+    /// <param name="to">Name of that silo, which is sent the state, if it is on the device. Null: the state is left to the store.</param>
+    /// <param name="mayEvictForIdle">Whether the state of a session that runs no turn may take the place of others there; that of one that does may.</param>
+    /// <remarks>A turn that runs ends here when its state is there: its readers ask again only then.</remarks>
+    public async Task<Departure> LeaveAsync(string? to = null, bool mayEvictForIdle = true)
     {
         _left = true;
         var running = _running;
+        var departure = _departure ??= new Departure(to, running is not null || mayEvictForIdle, time);
         if (running is not null)
         {
             await running.LeaveAsync();
@@ -185,11 +194,37 @@ internal sealed partial class Session(
         await SettleAsync();
         if (_lineage is { Head.Checkpoint: { } checkpoint } lineage)
         {
+            await SendStateAsync(catalog.NameOf(lineage.Reference.Model), checkpoint);
             await ForgetStateAsync(lineage.Reference.Model, checkpoint);
         }
 
-        return running is not null;
+        departure.WasRunning |= running is not null;
+        departure.End();
+        return departure;
     }
+
+    /// <summary>Sends the state along, once, if the session leaves for a silo that is known.</summary>
+    /// <param name="model">Whose replica has it.</param>
+    /// <param name="checkpoint">The newest that covers no more than what was passed on.</param>
+    public async ValueTask SendStateAsync(string model, Digest checkpoint)
+    {
+        if (_departure is not { To: { } to, Receipt: null } departure || !IsServed(model))
+        {
+            return;
+        }
+
+        try
+        {
+            departure.Receipt = await replicaOf(model).SendStateAsync(checkpoint.ToString(), to, departure.MayEvict);
+        }
+        catch (Exception fault) when (fault is OrleansException or ClusterException or TimeoutException)
+        {
+            departure.Receipt = StateReceipt.Refused(fault.Message);
+        }
+    }
+
+    /// <summary>The turn that ran has passed on its last token here: the pause begins.</summary>
+    public void PauseBegins() => _departure?.Begin();
 
     /// <summary>Waits for a commit that its turn did not wait for.</summary>
     public Task SettleAsync() => _committing;

@@ -24,6 +24,7 @@ internal sealed class SessionGrain(
     : Grain, ISessionGrain
 {
     private Session? _session;
+    private Task<SessionMove>? _moving;
     private TaskScheduler? _scheduler;
 
     private Session Session => _session ??= new Session(
@@ -32,7 +33,7 @@ internal sealed class SessionGrain(
 
     public override Task OnActivateAsync(CancellationToken cancellationToken)
     {
-        _scheduler = TaskScheduler.Current;
+        (_scheduler, Key, ActivatedAt) = (TaskScheduler.Current, this.GetPrimaryKeyString(), time.GetTimestamp());
         silo.Add(this);
         return Task.CompletedTask;
     }
@@ -49,6 +50,7 @@ internal sealed class SessionGrain(
 
     public async IAsyncEnumerable<TurnEvent> RunTurnAsync(TurnRequest request, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
+        LastTurnAt = time.GetTimestamp();
         await foreach (var item in Session.RunAsync(request, cancellationToken))
         {
             yield return item;
@@ -65,23 +67,70 @@ internal sealed class SessionGrain(
 
     public async Task<SessionMove> MoveAsync(string? target)
     {
-        var (name, address) = names.Target(target, Session.Key);
-        if (name == local.Name)
-        {
-            return new SessionMove(local.Name, local.Name, WasRunning: false);
-        }
-
-        var wasRunning = await Session.LeaveAsync();
-        RequestContext.Set(Orleans.Runtime.Placement.IPlacementDirector.PlacementHintKey, address);
-        this.MigrateOnIdle();
-        return new SessionMove(local.Name, name, wasRunning);
+        var (name, address) = names.Target(target, GrainContext.GrainId);
+        return name == local.Name
+            ? new SessionMove(local.Name, local.Name, WasRunning: false)
+            : await (_moving ??= MoveAsync(name, address, mayEvictForIdle: true)); // who asks twice gets the one answer
     }
 
     public Task<bool> DeleteAsync() => Session.DeleteAsync();
 
     public Task<bool> HibernateAsync() => Session.HibernateAsync();
 
-    /// <summary>From any thread: the session lets go of its turn and its state, because the silo stops.</summary>
-    public Task LeaveAsync() => Task.Factory.StartNew(
-        () => _session?.LeaveAsync() ?? Task.CompletedTask, CancellationToken.None, TaskCreationOptions.None, _scheduler!).Unwrap(); // added when it had one
+    /// <summary>Any thread: whether it runs no turn and has a state to take along.</summary>
+    public bool IsIdle => _session is { IsIdle: true };
+
+    /// <summary>Any thread.</summary>
+    public bool IsRunning => _session is { IsRunning: true };
+
+    public string Key { get; private set; } = "";
+
+    public long ActivatedAt { get; private set; }
+
+    /// <summary>When a turn began last; 0 when none has.</summary>
+    public long LastTurnAt { get; private set; }
+
+    /// <summary>From any thread: the session goes to another silo with its turn and its state, because this one stops. Without another one it only lets go.</summary>
+    public Task LeaveAsync() => Task.Factory.StartNew(LeaveCoreAsync, CancellationToken.None, TaskCreationOptions.None, _scheduler!).Unwrap(); // added when it had one
+
+    private async Task LeaveCoreAsync()
+    {
+        if (_session is not { } session)
+        {
+            return;
+        }
+
+        var (name, address) = names.Target(null, GrainContext.GrainId);
+        if (name == local.Name)
+        {
+            await session.LeaveAsync();
+            return;
+        }
+
+        await (_moving ??= MoveAsync(name, address, mayEvictForIdle: false)); // nobody waits for an idle one
+    }
+
+    /// <summary>Leaves for a silo that is there. Whatever fails on the way, the session goes on there: everything is in the store.</summary>
+    private async Task<SessionMove> MoveAsync(string name, SiloAddress address, bool mayEvictForIdle)
+    {
+        try
+        {
+            var departure = await Session.LeaveAsync(name, mayEvictForIdle);
+            metrics.Moves.Left(departure.Via.ToString(), departure.Pause.TotalMilliseconds);
+            return new SessionMove(local.Name, name, departure.WasRunning)
+            {
+                Via = departure.Via,
+                Bytes = departure.Receipt?.Bytes ?? 0,
+                WireBytes = departure.Receipt?.WireBytes ?? 0,
+                SharedBytes = departure.Receipt?.SharedBytes ?? 0,
+                PauseMilliseconds = departure.Pause.TotalMilliseconds,
+                Reason = departure.Receipt?.Refusal,
+            };
+        }
+        finally
+        {
+            RequestContext.Set(Orleans.Runtime.Placement.IPlacementDirector.PlacementHintKey, address);
+            this.MigrateOnIdle();
+        }
+    }
 }

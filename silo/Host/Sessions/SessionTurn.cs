@@ -232,6 +232,12 @@ internal sealed partial class SessionTurn(Session session, TurnRequest request) 
     {
         if (_leaving && finish.Reason == FinishReason.Cancelled)
         {
+            session.PauseBegins();
+            if (_draft is { } left && _answer.CheckpointWithin(left.Prompt.Length) is { Address: { } checkpoint })
+            {
+                await session.SendStateAsync(request.Model, checkpoint);
+            }
+
             throw Moved(); // the open turn stands, for whoever goes on with it
         }
 
