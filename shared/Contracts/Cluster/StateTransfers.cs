@@ -1,6 +1,27 @@
+using System.Collections.Immutable;
 using Orleans;
 
 namespace Loire.Contracts;
+
+/// <summary>A resident state that is to go to another silo, asked for by its session. Exactly one of checkpoint and tokens says which.</summary>
+[GenerateSerializer, Immutable, Alias("loire.state-sending.v1")]
+public sealed record StateSending
+{
+    /// <summary>Name of the other silo.</summary>
+    [Id(0)] public required string To { get; init; }
+
+    /// <summary>Owner of the session.</summary>
+    [Id(1)] public required string Owner { get; init; }
+
+    /// <summary>Address of the checkpoint that it is the state of.</summary>
+    [Id(2)] public string? Checkpoint { get; init; }
+
+    /// <summary>The longest state of a prefix of these tokens.</summary>
+    [Id(3)] public ImmutableArray<int> Tokens { get; init; } = [];
+
+    /// <summary>Whether states that no turn uses give way to it at the other end.</summary>
+    [Id(4)] public bool MayEvict { get; init; }
+}
 
 /// <summary>A state that a silo offers to another one, until the call that says so has answered.</summary>
 [GenerateSerializer, Immutable, Alias("loire.state-offering.v1")]

@@ -42,11 +42,9 @@ public interface IReplicaGrain : IGrainWithStringKey
     Task<int> ReleaseAllAsync();
 
     /// <summary>Has the replica of the same model on another silo fetch a resident state. It is released here once it is there.</summary>
-    /// <param name="checkpoint">Address of the checkpoint that it is the state of.</param>
-    /// <param name="silo">Name of the silo.</param>
-    /// <param name="mayEvict">Whether states that no turn uses give way to it there.</param>
+    /// <param name="sending">Which, and where to.</param>
     [AlwaysInterleave]
-    Task<StateReceipt> SendStateAsync(string checkpoint, string silo, bool mayEvict);
+    Task<StateReceipt> SendStateAsync([Immutable] StateSending sending);
 
     /// <summary>Fetches an offered state and keeps it as resident.</summary>
     [AlwaysInterleave]

@@ -57,6 +57,7 @@ public static class SiloHosting
         services.AddSingleton<ReplicaHost>();
         services.AddSingleton<PartLoader>();
         services.AddSingleton<StateTransfers>();
+        services.AddSingleton<LentShards>();
         services.AddSingleton(_ => new TurnDrain(options.IsClustered));
         services.AddSingleton<SiloSessions>();
         services.AddSingleton<SiloNames>();

@@ -1,4 +1,5 @@
 using Loire.Silo.Cluster;
+using Loire.Silo.Links;
 using Loire.Silo.Sessions;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -8,7 +9,7 @@ namespace Loire.Silo;
 /// <summary>When the process stops: running turns get a bounded time to finish before grains, engines and store go; in a cluster they go on elsewhere at once.</summary>
 /// <remarks>Before anything else stops: a web server in the same process waits for its streams to end, and would hold the drain up.</remarks>
 internal sealed partial class TurnDrainer(
-    TurnDrain drain, SiloSessions sessions, SiloOptions options, TimeProvider time, ILogger<TurnDrainer> logger) : IHostedLifecycleService
+    TurnDrain drain, SiloSessions sessions, LentShards lent, SiloOptions options, TimeProvider time, ILogger<TurnDrainer> logger) : IHostedLifecycleService
 {
     /// <summary>Sessions that leave at the same time. More than states that travel at once, since most have none.</summary>
     private const int AtOnce = 16;
@@ -24,7 +25,7 @@ internal sealed partial class TurnDrainer(
         if (options.IsClustered)
         {
             drain.Close();
-            await LeaveAsync();
+            await Task.WhenAll(LeaveAsync(), lent.LeaveAsync());
         }
 
         if (!await drain.DrainAsync(options.DrainTimeout, time, cancellationToken))

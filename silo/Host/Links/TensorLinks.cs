@@ -19,6 +19,9 @@ public sealed class TensorLinks(string silo, TensorListener? listener = null, Li
 
     public int Count => _parts.Count;
 
+    /// <summary>Of the parts that are here.</summary>
+    public IEnumerable<string> Names => _parts.Keys;
+
     /// <summary>Listens where the silo does, on a port of its own; a silo that is alone does not listen.</summary>
     public static TensorLinks Open(SiloAddress silo, SiloOptions options)
     {

@@ -57,15 +57,15 @@ internal sealed partial class ReplicaGrain(
     public async Task<int> ReleaseAllAsync() =>
         Loaded is { } replica ? await replica.Turns.Residents.ReleaseIdleAsync(DateTimeOffset.MaxValue) : 0;
 
-    public async Task<StateReceipt> SendStateAsync(string checkpoint, string silo, bool mayEvict)
+    public async Task<StateReceipt> SendStateAsync(StateSending sending)
     {
-        if (Loaded is not { IsLost: false } replica || !Digest.TryParse(checkpoint, out var address))
+        if (Loaded is not { IsLost: false } replica)
         {
             return StateReceipt.Refused("The replica is not loaded.");
         }
 
-        var other = GrainFactory.GetGrain<IReplicaGrain>(new ReplicaKey(ReplicaKey.Parse(this.GetPrimaryKeyString()).Model, silo).ToString());
-        return await transfers.SendAsync(replica, address, mayEvict, other.TakeStateAsync);
+        var other = GrainFactory.GetGrain<IReplicaGrain>(new ReplicaKey(ReplicaKey.Parse(this.GetPrimaryKeyString()).Model, sending.To).ToString());
+        return await transfers.SendAsync(replica, sending, other.TakeStateAsync);
     }
 
     public async Task<StateReceipt> TakeStateAsync(StateOffering offering) =>

@@ -21,15 +21,22 @@ namespace Loire.Silo.Sessions;
 internal sealed class SessionGrain(
     ICheckpointStore store, ModelCatalog catalog, TurnDrain drain, SiloSessions silo, SiloOptions options, ILocalSiloDetails local,
     SiloNames names, LoireMetrics metrics, TimeProvider time, ILogger<SessionGrain> logger)
-    : Grain, ISessionGrain
+    : Grain, ISessionGrain, IGrainMigrationParticipant
 {
+    private const string HasState = "has-state";
+
     private Session? _session;
     private Task<SessionMove>? _moving;
+    private volatile bool _hasCome; // from another silo with a state, and nobody has called it since
     private TaskScheduler? _scheduler;
 
     private Session Session => _session ??= new Session(
         SessionKey.Parse(this.GetPrimaryKeyString()), store, catalog,
         model => GrainFactory.GetGrain<IReplicaGrain>(new ReplicaKey(model, local.Name).ToString()), drain, metrics, time, logger);
+
+    public void OnDehydrate(IDehydrationContext dehydrationContext) => dehydrationContext.TryAddValue(HasState, _session is { Head: not null } || _hasCome);
+
+    public void OnRehydrate(IRehydrationContext rehydrationContext) => _hasCome = rehydrationContext.TryGetValue(HasState, out bool has) && has;
 
     public override Task OnActivateAsync(CancellationToken cancellationToken)
     {
@@ -78,7 +85,7 @@ internal sealed class SessionGrain(
     public Task<bool> HibernateAsync() => Session.HibernateAsync();
 
     /// <summary>Any thread: whether it runs no turn and has a state to take along.</summary>
-    public bool IsIdle => _session is { IsIdle: true };
+    public bool IsIdle => _session is { IsKnown: true } session ? session.IsIdle : _hasCome;
 
     /// <summary>Any thread.</summary>
     public bool IsRunning => _session is { IsRunning: true };

@@ -31,32 +31,36 @@ public sealed partial class StateTransfers(
 
     /// <summary>Offers a resident state, and releases it when it has been taken.</summary>
     /// <param name="replica">That has it.</param>
-    /// <param name="checkpoint">Address of its checkpoint.</param>
-    /// <param name="mayEvict">Whether idle states give way to it at the other end.</param>
+    /// <param name="sending">Which state.</param>
     /// <param name="take">Asks the replica of the other silo to fetch it.</param>
-    internal async Task<StateReceipt> SendAsync(LoadedReplica replica, Digest checkpoint, bool mayEvict, Func<StateOffering, Task<StateReceipt>> take)
+    internal async Task<StateReceipt> SendAsync(LoadedReplica replica, StateSending sending, Func<StateOffering, Task<StateReceipt>> take)
     {
         var start = time.GetTimestamp();
+        if (Find(replica, sending) is not { } resident)
+        {
+            return StateReceipt.Refused("It is not on the device.");
+        }
+
         if (!await _sending.WaitAsync(options.TransferTimeout))
         {
-            return Refused(checkpoint, $"{AtOnce} other states were on their way for {options.TransferTimeout.TotalSeconds:0.#} s.");
+            return Refused(resident, $"{AtOnce} other states were on their way for {options.TransferTimeout.TotalSeconds:0.#} s.");
         }
 
         try
         {
-            var receipt = await OfferAsync(replica, checkpoint, mayEvict, take);
+            var receipt = await OfferAsync(replica, resident, sending.MayEvict, take);
             if (!receipt.Taken)
             {
-                return Refused(checkpoint, receipt.Refusal ?? "The other silo did not say why.");
+                return Refused(resident, receipt.Refusal ?? "The other silo did not say why.");
             }
 
-            await replica.Turns.Residents.ReleaseAsync(checkpoint);
+            await replica.Turns.Residents.ReleaseAsync(resident.Address);
             metrics.Moves.Sent(receipt.Bytes);
             return receipt with { Milliseconds = time.GetElapsedTime(start).TotalMilliseconds };
         }
         catch (Exception fault)
         {
-            return Refused(checkpoint, fault.Message); // whatever it was: the state is in the store
+            return Refused(resident, fault.Message); // whatever it was: the state is in the store
         }
         finally
         {
@@ -98,16 +102,28 @@ public sealed partial class StateTransfers(
         _taking.Dispose();
     }
 
-    private async Task<StateReceipt> OfferAsync(LoadedReplica replica, Digest checkpoint, bool mayEvict, Func<StateOffering, Task<StateReceipt>> take)
+    private static ResidentState? Find(LoadedReplica replica, StateSending sending)
     {
-        var shape = replica.Engine.Shape.State;
-        if (replica.Turns.Residents.Find(checkpoint) is not { } resident || StateHead.Of(resident, shape) is not { } head)
+        var residents = replica.Turns.Residents;
+        if (sending.Checkpoint is { } checkpoint)
         {
-            return StateReceipt.Refused("It is not on the device.");
+            return Digest.TryParse(checkpoint, out var address) && residents.IsResident(address) ? residents.Find(address) : null;
+        }
+
+        var prefix = StateAddress.Of(replica.Model.Digest, new StateOwner(sending.Owner), sending.Tokens.AsSpan(), StateShape.PageTokens);
+        return residents.FindLongest(prefix, prefix.TokenCount);
+    }
+
+    private async Task<StateReceipt> OfferAsync(LoadedReplica replica, ResidentState resident, bool mayEvict, Func<StateOffering, Task<StateReceipt>> take)
+    {
+        var checkpoint = resident.Address.ToString();
+        if (StateHead.Of(resident, replica.Engine.Shape.State) is not { } head)
+        {
+            return StateReceipt.Refused("The store does not know all of it.");
         }
 
         using var deadline = new CancellationTokenSource(options.TransferTimeout, time);
-        if (await replica.Engine.SnapshotAsync(checkpoint.ToString(), deadline.Token) is not { } snapshot)
+        if (await replica.Engine.SnapshotAsync(checkpoint, deadline.Token) is not { } snapshot)
         {
             return StateReceipt.Refused("It is not on the device any more.");
         }
@@ -118,7 +134,7 @@ public sealed partial class StateTransfers(
         {
             return endpoint.Address is null
                 ? StateReceipt.Refused("This silo takes no tensor links.")
-                : await take(new StateOffering { Checkpoint = checkpoint.ToString(), Tokens = resident.Tokens, Endpoint = endpoint, MayEvict = mayEvict })
+                : await take(new StateOffering { Checkpoint = checkpoint, Tokens = resident.Tokens, Endpoint = endpoint, MayEvict = mayEvict })
                     .WaitAsync(options.TransferTimeout * 2, time);
         }
         finally
@@ -156,10 +172,10 @@ public sealed partial class StateTransfers(
         return new StateReceipt { Taken = true, Bytes = fetched, WireBytes = link.BytesReceived, SharedBytes = shared, Milliseconds = milliseconds };
     }
 
-    private StateReceipt Refused(Digest checkpoint, string why)
+    private StateReceipt Refused(ResidentState state, string why)
     {
         metrics.Moves.Refused();
-        LogNotSent(checkpoint, why);
+        LogNotSent(state.Address, why);
         return StateReceipt.Refused(why);
     }
 

@@ -153,8 +153,8 @@ internal sealed class MovingCluster : IAsyncDisposable
     {
         foreach (var silo in _cluster.Silos)
         {
-            await Replica(silo.Name).ReleaseAllAsync();
             var engine = Engine(silo.Name);
+            await Replica(silo.Name).ReleaseAllAsync();
             await UntilAsync(
                 () => engine.Load is { SlotsInUse: 0, PagesInUse: 0 },
                 () => $"{silo.Name} holds {engine.Load.SlotsInUse} slots and {engine.Load.PagesInUse} pages");

@@ -46,7 +46,7 @@ internal sealed class LocalReplica(Func<ReplicaTurns> turns) : IReplicaGrain
 
     public async Task<int> ReleaseAllAsync() => await turns().Residents.ReleaseIdleAsync(DateTimeOffset.MaxValue);
 
-    public Task<StateReceipt> SendStateAsync(string checkpoint, string silo, bool mayEvict) => Task.FromResult(StateReceipt.Refused("There is no other replica."));
+    public Task<StateReceipt> SendStateAsync(StateSending sending) => Task.FromResult(StateReceipt.Refused("There is no other replica."));
 
     public Task<StateReceipt> TakeStateAsync(StateOffering offering) => Task.FromResult(StateReceipt.Refused("There is no other replica."));
 
