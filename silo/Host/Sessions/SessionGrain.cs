@@ -102,7 +102,7 @@ internal sealed class SessionGrain(
 
     private async Task LeaveCoreAsync()
     {
-        if (_session is not { } session)
+        if (_session is null && !_hasCome)
         {
             return;
         }
@@ -110,7 +110,7 @@ internal sealed class SessionGrain(
         var (name, address) = names.Target(null, GrainContext.GrainId);
         if (name == local.Name)
         {
-            await session.LeaveAsync();
+            await Session.LeaveAsync();
             return;
         }
 

@@ -13,6 +13,8 @@ public sealed class StateLinkTests : IDisposable
     private const string Name = "state:1";
     private static readonly EngineOptions s_engine = new() { MaxTokensPerStep = 64, MaxPromptTokensBesideDecode = 16, ReadAheadTokens = 16, MaxWaiting = 64 };
 
+    private static readonly byte[] s_head = [1, 2, 3];
+
     private readonly TensorListener _listener = new(new IPEndPoint(IPAddress.Loopback, 0), SplitReplica.Options, threads: 1);
 
     public void Dispose() => _listener.Dispose();
@@ -208,21 +210,19 @@ public sealed class StateLinkTests : IDisposable
 
         for (var round = 0; round < 60; round++)
         {
-            ref var session = ref sessions[random.Next(sessions.Length)];
-            var (key, from, to) = (session.Key, engines[session.At], random.Next(3));
+            var chosen = random.Next(sessions.Length);
+            var (key, tokens, at) = sessions[chosen];
+            var (from, to) = (engines[at], random.Next(3));
             if (random.Next(3) == 0)
             {
-                var (prompt, state) = await TurnAsync(from, key, session.Tokens);
+                var (prompt, state) = await TurnAsync(from, key, tokens);
                 Assert.Equal(HashingBackend.Alone(prompt, 3), state[^3..]);
-                session.Tokens = state[..^1];
-                continue;
+                sessions[chosen].Tokens = state[..^1];
             }
-
-            var other = engines[to];
-            if (other != from && from.IsResident(key) && await SendAsync(from, other, key, mayEvict: random.Next(2) == 0))
+            else if (to != at && from.IsResident(key) && await SendAsync(from, engines[to], key, mayEvict: random.Next(2) == 0))
             {
                 await from.ReleaseAsync(key);
-                session.At = to;
+                sessions[chosen].At = to;
             }
         }
 
@@ -250,12 +250,12 @@ public sealed class StateLinkTests : IDisposable
     {
         var snapshot = await source.SnapshotAsync(key, CancellationToken.None);
         Assert.NotNull(snapshot);
-        using var offer = new StateOffer(new byte[] { 1, 2, 3 }, snapshot);
+        using var offer = new StateOffer(s_head, snapshot);
         var endpoint = _listener.Serve(Name, offer);
         try
         {
             using var link = StateLink.Open(endpoint, SplitReplica.Options);
-            Assert.Equal([1, 2, 3], link.Head.ToArray());
+            Assert.Equal(s_head, link.Head.ToArray());
             var restore = new StateRestore(snapshot.TokenCount, (into, cancellation) =>
             {
                 (read ?? ((own, to, token) => own.Read(to, Anything, token)))(link, into, cancellation);

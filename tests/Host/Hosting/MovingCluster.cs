@@ -8,6 +8,7 @@ using Loire.Store;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging.Abstractions;
 using Orleans;
+using Orleans.Runtime;
 using Orleans.TestingHost;
 
 namespace Loire.Host.Tests;
@@ -60,9 +61,8 @@ internal sealed class MovingCluster : IAsyncDisposable
     /// <summary>Has the first turn of a session, of so many prompt tokens, on a silo of the test's choice.</summary>
     public async Task<List<TurnEvent>> BeginAsync(string session, int promptTokens, string silo, int seed = 1)
     {
-        var events = await TurnAsync(session, $"{session}-1", Prompt(seed, promptTokens), 4);
-        await Session(session).MoveAsync(silo);
-        return events;
+        await Session(session).MoveAsync(silo); // its grain, before it has anything
+        return await TurnAsync(session, $"{session}-1", Prompt(seed, promptTokens), 4);
     }
 
     /// <summary>One turn, on top of what the session has.</summary>
@@ -98,7 +98,8 @@ internal sealed class MovingCluster : IAsyncDisposable
                     }
                 }
             }
-            catch (ClusterException moved) when (moved.Code is FailureCode.SessionMoved or FailureCode.ReplicaLost)
+            catch (Exception passing) when (passing is ClusterException { Code: FailureCode.SessionMoved or FailureCode.ReplicaLost or FailureCode.StaleEpoch }
+                or OrleansException)
             {
                 // The gateway's own loop, without its waits.
             }

@@ -49,8 +49,8 @@ public sealed class SessionMoveTests
         await using var cluster = await MovingCluster.StartAsync(2);
         var shape = cluster.Engine(Here).Shape.State;
         await cluster.BeginAsync("first", 400, Here, seed: 7);
-        await cluster.TurnAsync("second", "second-1", [.. MovingCluster.Prompt(7, 400), 9, 9, 9], 4); // the same beginning
         await cluster.Session("second").MoveAsync(Here);
+        await cluster.TurnAsync("second", "second-1", [.. MovingCluster.Prompt(7, 400), 9, 9, 9], 4); // the same beginning
 
         var first = await cluster.Session("first").MoveAsync(There);
         var second = await cluster.Session("second").MoveAsync(There);
@@ -98,8 +98,7 @@ public sealed class SessionMoveTests
             ? options with { Engine = options.Engine with { Slots = 1 } }
             : options);
         await cluster.BeginAsync("moved", 200, Here);
-        await cluster.TurnAsync("busy", "busy-1", s_more, 4);
-        await cluster.Session("busy").MoveAsync(There);
+        await cluster.BeginAsync("busy", 20, There);
         var move = default(SessionMove);
         await cluster.StreamAsync("busy", "busy-2", s_more, 2_000, after: 1, happens: async () => move = await cluster.Session("moved").MoveAsync(There));
 
@@ -215,7 +214,7 @@ public sealed class SessionMoveTests
     {
         await using var cluster = await MovingCluster.StartAsync(2, (_, options) => options with
         {
-            Rebalance = true, RebalanceEvery = TimeSpan.FromMilliseconds(400), ReportLoadEvery = TimeSpan.FromMilliseconds(80),
+            Rebalance = true, RebalanceEvery = TimeSpan.FromMilliseconds(500), ReportLoadEvery = TimeSpan.FromMilliseconds(200),
             Engine = options.Engine with { Slots = 32 },
         });
         var names = Enumerable.Range(0, 60).Select(i => $"s{i}").ToArray();
