@@ -31,6 +31,8 @@ internal static class ClusterJson
         json.WriteString("reason", silo.Reason);
         json.WriteNumber("sessions", silo.Sessions);
         json.WriteNumber("running_turns", silo.RunningTurns);
+        json.WriteNumber("load_weight", silo.LoadWeight);
+        json.WriteNumber("handed_over", silo.HandedOver);
         json.WriteStartArray("devices");
         foreach (var device in silo.Devices)
         {

@@ -101,6 +101,12 @@ internal sealed class SessionEndpoints(IGrainFactory grains, GatewayOptions opti
             json.WriteString("from", result.move.From);
             json.WriteString("to", result.move.To);
             json.WriteBoolean("was_running", result.move.WasRunning);
+            json.WriteString("via", result.move.Via == StateRoute.Link ? "link" : "store");
+            json.WriteNumber("bytes", result.move.Bytes);
+            json.WriteNumber("wire_bytes", result.move.WireBytes);
+            json.WriteNumber("shared_bytes", result.move.SharedBytes);
+            json.WriteNumber("pause_ms", Math.Round(result.move.PauseMilliseconds, 3));
+            json.WriteString("reason", result.move.Reason);
             json.WriteEndObject();
         });
     }

@@ -15,6 +15,7 @@ public sealed class LoireMetrics : IDisposable
         Checkpoints = new CheckpointMetrics(_meter);
         Steps = new StepMetrics(_meter);
         Silo = new SiloMetrics(_meter);
+        Moves = new MoveMetrics(_meter);
     }
 
     public TurnMetrics Turns { get; }
@@ -24,6 +25,11 @@ public sealed class LoireMetrics : IDisposable
     public StepMetrics Steps { get; }
 
     public SiloMetrics Silo { get; }
+
+    public MoveMetrics Moves { get; }
+
+    /// <summary>Whether a meter is this one: several silos of one process have one each.</summary>
+    public bool IsOf(Meter meter) => ReferenceEquals(meter, _meter);
 
     public void Dispose() => _meter.Dispose();
 }

@@ -6,6 +6,23 @@ namespace Loire.Gateway.Tests;
 /// <summary>Sessions as things of their own: listed, shown, forked, rewound, hibernated, deleted.</summary>
 public sealed class SessionEndpointTests
 {
+    [Theory]
+    [InlineData("silo-2", "link", 598_016, null)]
+    [InlineData("silo-3", "store", 0, "There is no room for it.")]
+    public async Task A_move_says_how_the_state_went_how_much_of_it_and_how_long_it_took(string silo, string via, long bytes, string? reason)
+    {
+        await using var gateway = await TestGateway.StartAsync();
+        await gateway.AnswerAsync(TestGateway.Says("Hi", session: "a"));
+
+        var answer = await gateway.Http.PostAsync("/v1/sessions/a/move", new StringContent($$"""{"silo": "{{silo}}"}""", System.Text.Encoding.UTF8, "application/json"));
+
+        Assert.Equal(HttpStatusCode.OK, answer.StatusCode);
+        var move = JsonElement.Parse(await answer.Content.ReadAsStringAsync());
+        Assert.Equal(("silo-1", silo, false), (move.GetProperty("from").GetString(), move.GetProperty("to").GetString(), move.GetProperty("was_running").GetBoolean()));
+        Assert.Equal((via, bytes, 131_072L, 4.062), (move.GetProperty("via").GetString(), move.GetProperty("bytes").GetInt64(), move.GetProperty("shared_bytes").GetInt64(), move.GetProperty("pause_ms").GetDouble()));
+        Assert.Equal(reason, move.GetProperty("reason").GetString());
+    }
+
     [Fact]
     public async Task Sessions_are_listed_page_by_page()
     {

@@ -23,8 +23,9 @@ internal static class SiloCommand
         var parts = new PartOptions();
         var threads = new Option<int>("--threads") { Description = "Threads that compute; 0 takes one a core.", HelpName = "N" };
         var timeToLive = CommonOptions.Count("--state-ttl", "Seconds that state stays in the store after its last use, when no session reaches it.", (int)TimeSpan.FromHours(24).TotalSeconds);
+        var noRebalance = new Option<bool>("--no-rebalance") { Description = "Let no session move by itself to even out the load. Give it to all silos or to none." };
         var verbose = new Option<bool>("--verbose") { Description = "Log what happens, and not only what goes wrong." };
-        var command = new Command("silo", "Joins a cluster on Redis and serves the model there. Gateways speak HTTP for it.") { name, port, opsPort, address, model, threads, timeToLive, verbose };
+        var command = new Command("silo", "Joins a cluster on Redis and serves the model there. Gateways speak HTTP for it.") { name, port, opsPort, address, model, threads, timeToLive, noRebalance, verbose };
         parts.AddTo(command);
         cluster.AddTo(command);
         command.SetAction(async (arguments, cancellationToken) =>
@@ -37,6 +38,7 @@ internal static class SiloCommand
                 ModelFolders = [CommonOptions.ModelFolderOf(arguments.GetValue(model))],
                 IsClustered = true,
                 LinkSecret = settings.Secret,
+                Rebalance = !arguments.GetValue(noRebalance),
                 SweepEvery = TimeSpan.FromSeconds(Math.Clamp(seconds / 2.0, 1, 600)),
                 Engine = new EngineOptions { Threads = arguments.GetValue(threads) },
             });

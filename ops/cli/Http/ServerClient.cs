@@ -66,7 +66,13 @@ internal sealed class ServerClient : IDisposable
 
     public Task HibernateSiloAsync(string silo, CancellationToken cancellationToken) => PostAsync($"v1/cluster/silos/{silo}/hibernate", new { }, cancellationToken);
 
-    public Task MoveAsync(string id, string? silo, CancellationToken cancellationToken) => PostAsync($"v1/sessions/{id}/move", new { silo }, cancellationToken);
+    /// <summary>Takes a session to another silo; null: any other. What the server says of it.</summary>
+    public async Task<JsonElement> MoveAsync(string id, string? silo, CancellationToken cancellationToken)
+    {
+        using var response = await _http.PostAsJsonAsync($"v1/sessions/{id}/move", new { silo }, cancellationToken);
+        await ThrowIfRefusedAsync(response, cancellationToken);
+        return await ReadAsync<JsonElement>(response, cancellationToken);
+    }
 
     public Task HibernateAsync(string id, CancellationToken cancellationToken) =>
         PostAsync($"v1/sessions/{id}/hibernate", new { }, cancellationToken);

@@ -242,7 +242,7 @@ internal sealed partial class SiloRuntime
             try
             {
                 silo = await Locator.FindAsync(request.Target.GrainId).ConfigureAwait(false);
-                if (silo is null && caller.AsksWhere)
+                if (silo is null && caller.AsksWhere && !caller.IsPlaced) // two silos that would choose differently do not send it to and fro
                 {
                     silo = await Locator.PlaceAsync(grainClass, request).ConfigureAwait(false);
                     placed = true;

@@ -1,4 +1,5 @@
 using System.Collections.Immutable;
+using System.Globalization;
 using Orleans;
 
 namespace Loire.Contracts;
@@ -15,6 +16,12 @@ public readonly record struct ReplicaKey(string Model, string Home)
 
     /// <summary>Name of the silo that a key of a replica's grain, or of one of its parts' grains, belongs to.</summary>
     public static string SiloOf(string key) => key.LastIndexOf('@') is >= 0 and var at ? key[(at + 1)..] : Parse(key).Home;
+
+    /// <summary>Number of the stage or shard that a part's key belongs to.</summary>
+    public static int NumberOf(string partKey) =>
+        int.TryParse(partKey[(partKey.LastIndexOf('/') + 1)..].Split('@')[0], NumberStyles.None, CultureInfo.InvariantCulture, out var part)
+            ? part
+            : throw new FormatException($"'{partKey}' is no key of a part: model/home/number is expected.");
 
     public static ReplicaKey Parse(string key)
     {

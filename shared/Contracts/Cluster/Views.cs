@@ -116,6 +116,12 @@ public sealed record SiloView
 
     /// <summary>It runs no replica of its own and only lends parts to those of others.</summary>
     [Id(8)] public bool LendsOnly { get; init; }
+
+    /// <summary>What it carries for its size: what new sessions and rebalancing go by. A running or waiting turn counts 4, an idle session 1.</summary>
+    [Id(9)] public double LoadWeight { get; init; }
+
+    /// <summary>Sessions that it has handed to other silos to even out the load, since it started.</summary>
+    [Id(10)] public long HandedOver { get; init; }
 }
 
 [GenerateSerializer, Immutable, Alias("loire.device-view.v1")]

@@ -41,6 +41,15 @@ public interface IReplicaGrain : IGrainWithStringKey
     [AlwaysInterleave]
     Task<int> ReleaseAllAsync();
 
+    /// <summary>Has the replica of the same model on another silo fetch a resident state. It is released here once it is there.</summary>
+    /// <param name="sending">Which, and where to.</param>
+    [AlwaysInterleave]
+    Task<StateReceipt> SendStateAsync([Immutable] StateSending sending);
+
+    /// <summary>Fetches an offered state and keeps it as resident.</summary>
+    [AlwaysInterleave]
+    Task<StateReceipt> TakeStateAsync([Immutable] StateOffering offering);
+
     [AlwaysInterleave]
     Task<ReplicaView> GetAsync();
 }
@@ -120,6 +129,10 @@ public interface IClusterGrain : IGrainWithStringKey
     /// <summary>One page of an owner's sessions, the newest first.</summary>
     [AlwaysInterleave]
     Task<SessionPage> ListSessionsAsync(string owner, string? after, int limit);
+
+    /// <summary>Hears how much a silo carries, and answers with what all do, and with the sessions that it is to hand to others.</summary>
+    [AlwaysInterleave]
+    Task<ClusterLoads> ReportAsync([Immutable] SiloLoad load);
 
     /// <summary>Devices, replicas and whether turns can run: what readiness and the console show.</summary>
     [AlwaysInterleave]

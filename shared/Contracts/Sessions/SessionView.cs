@@ -69,7 +69,26 @@ public sealed record SessionHistory(
 /// <param name="To">Silo that has it next.</param>
 /// <param name="WasRunning">Whether a turn was running, which goes on there.</param>
 [GenerateSerializer, Immutable, Alias("loire.session-move.v1")]
-public sealed record SessionMove([property: Id(0)] string From, [property: Id(1)] string To, [property: Id(2)] bool WasRunning);
+public sealed record SessionMove([property: Id(0)] string From, [property: Id(1)] string To, [property: Id(2)] bool WasRunning)
+{
+    /// <summary>How the state gets there.</summary>
+    [Id(3)] public StateRoute Via { get; init; }
+
+    /// <summary>Recurrent state and keys and values that went from silo to silo. 0 when the next turn reads them from the store.</summary>
+    [Id(4)] public long Bytes { get; init; }
+
+    /// <summary>All that went over the link, with what frames and checks add.</summary>
+    [Id(5)] public long WireBytes { get; init; }
+
+    /// <summary>Keys and values that the new silo had already.</summary>
+    [Id(6)] public long SharedBytes { get; init; }
+
+    /// <summary>How long the session could run no turn here before it was let go, in milliseconds: from the end of its turn, if one ran.</summary>
+    [Id(7)] public double PauseMilliseconds { get; init; }
+
+    /// <summary>Why the state did not go directly. Null when it did, or when none was on the device.</summary>
+    [Id(8)] public string? Reason { get; init; }
+}
 
 /// <param name="NewId">Name of the new session, valid by <see cref="SessionKey.IsValidId"/>.</param>
 /// <param name="At">Turn record to begin at; null: the head.</param>

@@ -26,6 +26,9 @@ internal enum FrameKind : byte
     ReadKeyValues = 23,
     Route = 24,
 
+    OpenState = 25,
+    ReadState = 26,
+
     /// <summary>From here on nothing is answered: what follows on the link finds it done.</summary>
     ClearState = 30,
     WriteRecurrent = 31,

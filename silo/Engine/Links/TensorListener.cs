@@ -52,7 +52,7 @@ public sealed class TensorListener : IDisposable
     internal int Threads { get; }
 
     /// <summary>Whether a part can be used over links: one in this process's memory can.</summary>
-    public static bool CanServe(IDisposable part) => part is CpuStage or CpuShard;
+    public static bool CanServe(IDisposable part) => part is CpuStage or CpuShard or StateOffer;
 
     /// <summary>Lets other silos use a stage of this process. Its owner disposes it, after <see cref="Remove"/>.</summary>
     public PartEndpoint Serve(string name, ICpuStage stage) => Add(name, (CpuStage)stage);
@@ -63,6 +63,9 @@ public sealed class TensorListener : IDisposable
         var own = (CpuShard)shard;
         return own.Endpoint = Add(name, own);
     }
+
+    /// <summary>Lets other silos fetch a state. Its owner disposes it, after <see cref="Remove"/>.</summary>
+    public PartEndpoint Serve(string name, StateOffer offer) => Add(name, offer);
 
     /// <summary>Ends the links to a part, and takes no more. When it returns, nothing of this process computes for them.</summary>
     public void Remove(string name)
@@ -197,6 +200,9 @@ public sealed class TensorListener : IDisposable
                 link.Part = reader.Text();
                 EndLinks(link.Part, link.Number); // a stage has one replica's state: a newer link is a newer replica
                 return ServedStage.Open(Find<CpuStage>(link.Part), this, ref reader, answer);
+            case FrameKind.OpenState:
+                link.Part = reader.Text();
+                return ServedState.Open(Find<StateOffer>(link.Part), ref reader, answer);
             default:
                 throw new FrameException($"A request of kind {kind} came before any part was opened.");
         }

@@ -21,6 +21,16 @@ public interface IReplicaEngine : IAsyncDisposable
     /// <summary>Frees the resident state of this key. False when there is none.</summary>
     ValueTask<bool> ReleaseAsync(string stateKey);
 
+    /// <summary>Copies the resident state of this key, which stays where it is: recurrent state copied, pages held until the snapshot is disposed.</summary>
+    /// <returns>Null when there is none.</returns>
+    ValueTask<StateSnapshot?> SnapshotAsync(string stateKey, CancellationToken cancellationToken) => new((StateSnapshot?)null);
+
+    /// <summary>Takes in a state that another replica computed: it is resident from then on, as if a sequence of this one had left it.</summary>
+    /// <returns>False, and nothing is held, when there is no room, sequences wait for room, or the key is taken.</returns>
+    /// <exception cref="StateRefusedException">What came does not match its promise; nothing is held.</exception>
+    /// <remarks>Whatever <see cref="StateRestore.ReadAsync"/> throws is thrown here, after its place is free again.</remarks>
+    ValueTask<bool> AdoptAsync(StateAdoption adoption, CancellationToken cancellationToken) => new(false);
+
     /// <summary>Why the engine computes nothing any more: a part on another silo is lost. Null while all is well.</summary>
     /// <remarks>Its sequences have failed with this. Dispose it, and join another when the parts are there again.</remarks>
     Exception? Lost => null;
@@ -49,6 +59,9 @@ public sealed record ReplicaShape
 public readonly record struct ReplicaLoad(
     int SlotsInUse, int PagesInUse, int Running, int Waiting, int Resident, long Steps, long PromptTokens, long GeneratedTokens)
 {
+    /// <summary>Pages among those in use that only resident states hold, or hold too: they give way.</summary>
+    public int ResidentPages { get; init; }
+
     /// <summary>Managed memory that the stepping thread has allocated since it began, in bytes. A steady decode step adds nothing.</summary>
     public long AllocatedBytes { get; init; }
 }
@@ -88,6 +101,14 @@ public sealed record SequenceRequest
 /// computed from its first token and says so in <see cref="SequenceStart.Warning"/>; any other exception fails the sequence.
 /// </param>
 public sealed record StateRestore(int TokenCount, Func<StateTarget, CancellationToken, ValueTask> ReadAsync);
+
+/// <summary>A state that comes from elsewhere, and what of it is here already.</summary>
+/// <param name="StateKey">Key that it will be resident under.</param>
+/// <param name="Restore">Writes its blobs, the pages before <see cref="StateTarget.FromPage"/> left out.</param>
+/// <param name="LenderKey">Key of a resident state that begins with the same full pages. Null: none.</param>
+/// <param name="SharedPages">How many. They are held twice and copied never; if the lender is gone, they are read like the others.</param>
+/// <param name="MayEvict">Whether resident states give way to it, the oldest first. False: it takes free room only.</param>
+public sealed record StateAdoption(string StateKey, StateRestore Restore, string? LenderKey, int SharedPages, bool MayEvict);
 
 /// <summary>A stored state does not match its promise: which blob, and how. The sequence goes on without it.</summary>
 public sealed class StateRefusedException(string message, Exception? inner = null) : Exception(message, inner);

@@ -71,6 +71,16 @@ internal sealed class ReplicaEngine : IReplicaEngine
 
     public ValueTask<bool> ReleaseAsync(string stateKey) => new(_loop.AskAsync(() => _loop.ReleaseResident(stateKey), CancellationToken.None));
 
+    public ValueTask<StateSnapshot?> SnapshotAsync(string stateKey, CancellationToken cancellationToken) =>
+        new(_loop.AskAsync(() => _loop.SnapshotResident(stateKey), cancellationToken));
+
+    public ValueTask<bool> AdoptAsync(StateAdoption adoption, CancellationToken cancellationToken)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(adoption.Restore.TokenCount, 1, nameof(adoption));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(adoption.SharedPages, adoption.Restore.TokenCount / StateShape.PageTokens, nameof(adoption));
+        return adoption.Restore.TokenCount < Shape.ContextTokens ? new(_loop.AdoptAsync(adoption, cancellationToken)) : new(false);
+    }
+
     public Exception? Lost => _loop.Lost;
 
     public Task RouteAsync(ICpuShard from, ICpuShard to) => _loop.RouteAsync(from, to);

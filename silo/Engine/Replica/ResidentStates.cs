@@ -10,6 +10,7 @@ internal sealed class ResidentStates
     private readonly Lock _gate = new();
     private readonly Dictionary<string, LinkedListNode<Resident>> _byKey = new(StringComparer.Ordinal);
     private readonly LinkedList<Resident> _oldestFirst = [];
+    private int _pages;
 
     public int Count
     {
@@ -18,6 +19,18 @@ internal sealed class ResidentStates
             lock (_gate)
             {
                 return _byKey.Count;
+            }
+        }
+    }
+
+    /// <summary>Pages that they hold, those that two of them share counted twice.</summary>
+    public int Pages
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _pages;
             }
         }
     }
@@ -41,7 +54,18 @@ internal sealed class ResidentStates
             }
 
             _byKey[key] = _oldestFirst.AddLast(new Resident(key, place, tokenCount));
+            _pages += place.Pages.Count;
             return true;
+        }
+    }
+
+    /// <summary>Looks at a state, which stays.</summary>
+    public bool TryGet(string key, [NotNullWhen(true)] out Resident? resident)
+    {
+        lock (_gate)
+        {
+            resident = _byKey.GetValueOrDefault(key)?.Value;
+            return resident is not null;
         }
     }
 
@@ -57,6 +81,7 @@ internal sealed class ResidentStates
             }
 
             _oldestFirst.Remove(node);
+            _pages -= node.Value.Place.Pages.Count;
             resident = node.Value;
             return true;
         }

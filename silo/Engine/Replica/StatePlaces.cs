@@ -19,11 +19,13 @@ internal sealed class StatePlaces(int slots, int pages)
     public int PagesInUse => _pages.Count - _pages.Free;
 
     /// <summary>A free slot, or that of the oldest resident state.</summary>
-    public bool TryLeaseSlot(out int slot)
+    /// <param name="slot">Leased.</param>
+    /// <param name="mayEvict">False: a free one only.</param>
+    public bool TryLeaseSlot(out int slot, bool mayEvict = true)
     {
         while (!_slots.TryLease(out slot))
         {
-            if (!TryEvict())
+            if (!mayEvict || !TryEvict())
             {
                 return false;
             }
@@ -37,11 +39,12 @@ internal sealed class StatePlaces(int slots, int pages)
     /// <summary>Extends a page table; resident states give way, running sequences do not.</summary>
     /// <param name="pageTable">To grow.</param>
     /// <param name="tokens">Tokens that it must hold.</param>
-    public bool TryGrow(List<int> pageTable, int tokens)
+    /// <param name="mayEvict">False: resident states do not give way either.</param>
+    public bool TryGrow(List<int> pageTable, int tokens, bool mayEvict = true)
     {
         while (!_pages.TryGrow(pageTable, tokens))
         {
-            if (!TryEvict())
+            if (!mayEvict || !TryEvict())
             {
                 return false;
             }

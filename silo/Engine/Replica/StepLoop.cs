@@ -451,6 +451,7 @@ internal sealed partial class StepLoop : IDisposable
             _load = new ReplicaLoad(
                 _places.SlotsInUse, _places.PagesInUse, _running.Count, _waiting.Count, Residents.Count, _steps, _promptTokens, _generatedTokens)
             {
+                ResidentPages = Residents.Pages,
                 AllocatedBytes = GC.GetAllocatedBytesForCurrentThread(),
             };
         }

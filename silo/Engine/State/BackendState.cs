@@ -9,8 +9,12 @@ namespace Loire.Engine.State;
 internal sealed record StatePlace(int Slot, List<int> Pages);
 
 /// <summary>Writes canonical blobs into a place that no step uses yet.</summary>
-internal sealed class BackendStateTarget(IBackend backend, StatePlace place, int tokenCount) : StateTarget
+internal sealed class BackendStateTarget(IBackend backend, StatePlace place, int tokenCount, int fromPage = 0) : StateTarget
 {
+    public StatePlace Place => place;
+
+    public override int FromPage => fromPage;
+
     public override StateShape Shape => backend.State;
 
     public override int TokenCount => tokenCount;
@@ -24,6 +28,7 @@ internal sealed class BackendStateTarget(IBackend backend, StatePlace place, int
     public override void WritePage(int layer, int page, ReadOnlySpan<byte> blob)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)page, (uint)FullPages, nameof(page));
+        ArgumentOutOfRangeException.ThrowIfLessThan(page, fromPage, nameof(page)); // shared with another state, and never written again
         Check($"page {page} of layer {layer}", Shape.KeyValueBytesOf(layer, StateShape.PageTokens), blob.Length);
         backend.WriteKeyValues(layer, place.Pages[page], StateShape.PageTokens, blob);
     }

@@ -3,12 +3,15 @@ using Loire.Engine.Replica;
 namespace Loire.Engine.State;
 
 /// <summary>The slot and pages reserved for a state that is being read. Calls may come from several threads.</summary>
-/// <remarks>Every recurrent layer, and every page and tail below the token count, is written exactly once.</remarks>
+/// <remarks>Every recurrent layer, and every page from <see cref="FromPage"/> on and tail below the token count, is written exactly once.</remarks>
 public abstract class StateTarget
 {
     public abstract StateShape Shape { get; }
 
     public abstract int TokenCount { get; }
+
+    /// <summary>First full page that is to be written: those before it are here already.</summary>
+    public virtual int FromPage => 0;
 
     public int FullPages => TokenCount / StateShape.PageTokens;
 

@@ -12,7 +12,7 @@ namespace Loire.Silo.Cluster;
 /// <summary>Devices, models and the placement plans of the whole cluster.</summary>
 [KeepAlive]
 internal sealed partial class ClusterGrain(
-    ModelCatalog catalog, ReplicaHost replicas, ICheckpointStore store, ILocalSiloDetails local,
+    ModelCatalog catalog, ReplicaHost replicas, ICheckpointStore store, SiloOptions options, ILocalSiloDetails local,
     IClusterMembershipService membership, TimeProvider time, ILogger<ClusterGrain> logger)
     : Grain, IClusterGrain
 {
@@ -20,6 +20,7 @@ internal sealed partial class ClusterGrain(
     private static readonly TimeSpan s_patience = TimeSpan.FromSeconds(2);
 
     private readonly DateTimeOffset _openedAt = time.GetUtcNow();
+    private readonly Rebalancer _rebalancer = new(options, time);
 
     public Task<IReadOnlyList<ModelView>> GetModelsAsync() => Task.FromResult<IReadOnlyList<ModelView>>([.. catalog.Models.Select(ViewOf)]);
 
@@ -44,6 +45,14 @@ internal sealed partial class ClusterGrain(
         {
             Silos = silos,
         };
+    }
+
+    public Task<ClusterLoads> ReportAsync(SiloLoad load)
+    {
+        var members = membership.CurrentSnapshot.Members.Values;
+        var active = members.Where(member => member.Status == SiloStatus.Active).Select(member => member.SiloAddress.ToString()).ToImmutableHashSet();
+        var isChanging = members.Any(member => member.Status is SiloStatus.Joining or SiloStatus.ShuttingDown or SiloStatus.Stopping);
+        return Task.FromResult(_rebalancer.Report(load, active, isChanging));
     }
 
     private IEnumerable<string> Members() => membership.CurrentSnapshot.Members.Values

@@ -37,6 +37,8 @@ internal sealed partial class SiloGrain(
             Sessions = sessions.Count,
             RunningTurns = drain.Running,
             LendsOnly = options.LendsOnly,
+            LoadWeight = sessions.Weight,
+            HandedOver = sessions.HandedOver,
         };
     }
 

@@ -1,24 +1,29 @@
 using Loire.Contracts;
+using Loire.Silo.Placement;
 using Orleans.Runtime;
 
 namespace Loire.Silo.Cluster;
 
 /// <summary>Silos by the names that operators call them.</summary>
-public sealed class SiloNames(IClusterMembershipService membership, ILocalSiloDetails local)
+internal sealed class SiloNames(IClusterMembershipService membership, ILocalSiloDetails local, SessionPlacementDirector placement)
 {
     /// <summary>Where a session is to go.</summary>
-    /// <param name="name">Null: any other silo; this one when there is none.</param>
-    /// <param name="session">Whose: any other silo is the same one each time.</param>
+    /// <param name="name">Null: any other silo that serves, by its load as for a new session; this one when there is none.</param>
+    /// <param name="session">Whose.</param>
     /// <exception cref="ClusterException">No active silo has this name.</exception>
-    public (string Name, SiloAddress Address) Target(string? name, SessionKey session)
+    public (string Name, SiloAddress Address) Target(string? name, GrainId session)
     {
         var active = membership.CurrentSnapshot.Members.Values.Where(member => member.Status == SiloStatus.Active).OrderBy(member => member.SiloAddress).ToArray();
         if (name is null)
         {
             var others = active.Where(member => member.SiloAddress != local.SiloAddress).ToArray();
-            return others.Length == 0
-                ? (local.Name, local.SiloAddress)
-                : others[(int)((uint)session.ToString().GetHashCode(StringComparison.Ordinal) % (uint)others.Length)] is var other ? (other.Name, other.SiloAddress) : default;
+            if (others.Length == 0)
+            {
+                return (local.Name, local.SiloAddress);
+            }
+
+            var chosen = placement.Choose(session, [.. others.Select(member => member.SiloAddress)]);
+            return (others.First(member => member.SiloAddress == chosen).Name, chosen);
         }
 
         return active.LastOrDefault(member => member.Name == name) is { } found

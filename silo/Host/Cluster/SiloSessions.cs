@@ -7,8 +7,22 @@ namespace Loire.Silo.Cluster;
 public sealed class SiloSessions
 {
     private readonly ConcurrentDictionary<SessionGrain, byte> _active = [];
+    private long _handedOver;
+    private double _weight;
 
     public int Count => _active.Count;
+
+    /// <summary>What this silo carries, as it said last.</summary>
+    public double Weight
+    {
+        get => Volatile.Read(ref _weight);
+        set => Volatile.Write(ref _weight, value);
+    }
+
+    /// <summary>Sessions that left for other silos to even out the load.</summary>
+    public long HandedOver => Volatile.Read(ref _handedOver);
+
+    public void CountHandedOver() => Interlocked.Increment(ref _handedOver);
 
     internal IEnumerable<SessionGrain> All => _active.Keys;
 

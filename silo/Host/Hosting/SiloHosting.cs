@@ -5,6 +5,7 @@ using Loire.Silo.Operations;
 using Loire.Silo.Placement;
 using Loire.Silo.Replicas;
 using Loire.Silo.Sessions;
+using Loire.Silo.Transfers;
 using Loire.Store;
 using Loire.Telemetry;
 using Microsoft.Extensions.DependencyInjection;
@@ -55,12 +56,17 @@ public static class SiloHosting
         services.AddSingleton(provider => TensorLinks.Open(provider.GetRequiredService<ILocalSiloDetails>().SiloAddress, options));
         services.AddSingleton<ReplicaHost>();
         services.AddSingleton<PartLoader>();
+        services.AddSingleton<StateTransfers>();
+        services.AddSingleton<LentShards>();
         services.AddSingleton(_ => new TurnDrain(options.IsClustered));
         services.AddSingleton<SiloSessions>();
         services.AddSingleton<SiloNames>();
+        services.AddSingleton<ClusterLoadTable>();
+        services.AddSingleton<SessionPlacementDirector>();
         // After the actor runtime, so that they start after it and stop before it.
         services.AddHostedService<ReplicaStarter>();
         services.AddHostedService<StoreSweeper>();
+        services.AddHostedService<LoadExchange>();
         services.AddHostedService<TurnDrainer>();
         return builder;
     }

@@ -45,6 +45,22 @@ public sealed record SiloOptions : IValidatableObject
     /// <summary>How long a part on another silo may take to answer before its replica counts as lost.</summary>
     public TimeSpan LinkTimeout { get; init; } = TimeSpan.FromSeconds(30);
 
+    /// <summary>How long a session's state may take from one silo to another before the session moves without it, and reads it from the store. 2 s: what a stream can bear.</summary>
+    public TimeSpan TransferTimeout { get; init; } = TimeSpan.FromSeconds(2);
+
+    /// <summary>Whether sessions move by themselves from silos with more load to those with less. Needs a cluster.</summary>
+    public bool Rebalance { get; init; } = true;
+
+    /// <summary>Least time between two rounds of moves that even out the load: what the first did must show before the second is planned.</summary>
+    public TimeSpan RebalanceEvery { get; init; } = TimeSpan.FromSeconds(5);
+
+    /// <summary>Most sessions that move in one such round, in the whole cluster.</summary>
+    [Range(1, 1024)]
+    public int RebalanceMoves { get; init; } = 8;
+
+    /// <summary>How often a silo says how much it carries, and hears what others do.</summary>
+    public TimeSpan ReportLoadEvery { get; init; } = TimeSpan.FromSeconds(1);
+
     public EngineOptions Engine { get; init; } = new();
 
     /// <summary>Tokens between two checkpoints of a running turn: those computed for the prompt count from its first answer token on, restored ones do not.</summary>
@@ -117,6 +133,7 @@ public sealed record SiloOptions : IValidatableObject
             {
                 (nameof(StateTimeToLive), StateTimeToLive), (nameof(SweepEvery), SweepEvery),
                 (nameof(IdleHibernateAfter), IdleHibernateAfter), (nameof(DrainTimeout), DrainTimeout), (nameof(LinkTimeout), LinkTimeout),
+                (nameof(TransferTimeout), TransferTimeout), (nameof(RebalanceEvery), RebalanceEvery), (nameof(ReportLoadEvery), ReportLoadEvery),
             })
         {
             if (value <= TimeSpan.Zero)

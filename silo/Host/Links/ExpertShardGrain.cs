@@ -10,6 +10,9 @@ namespace Loire.Silo.Links;
 [KeepAlive, Pinned]
 internal sealed class ExpertShardGrain(PartLoader loader, TensorLinks links) : Grain, IExpertShardGrain
 {
+    /// <summary>What the names of shards begin with, at the silo that has them; their grain's key follows.</summary>
+    public const string NamePrefix = "shard:";
+
     private ShardPlan? _plan;
     private TensorEndpoint? _endpoint;
     private ICpuShard? _shard;
@@ -37,7 +40,7 @@ internal sealed class ExpertShardGrain(PartLoader loader, TensorLinks links) : G
         ? new ShardView(plan.Shard, plan.Device, shard.FirstExpert, shard.EndExpert, shard.WeightBytes) { Silo = plan.Silo, ExpertLoad = LoadOf(shard) }
         : throw new ClusterException(FailureCode.NoCapacity, $"Expert shard '{this.GetPrimaryKeyString()}' is not loaded yet.", retryAfter: TimeSpan.FromSeconds(1)));
 
-    private string Name => $"shard:{this.GetPrimaryKeyString()}";
+    private string Name => NamePrefix + this.GetPrimaryKeyString();
 
     private static ImmutableArray<long> LoadOf(ICpuShard shard)
     {

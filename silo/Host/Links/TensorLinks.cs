@@ -19,6 +19,9 @@ public sealed class TensorLinks(string silo, TensorListener? listener = null, Li
 
     public int Count => _parts.Count;
 
+    /// <summary>Of the parts that are here.</summary>
+    public IEnumerable<string> Names => _parts.Keys;
+
     /// <summary>Listens where the silo does, on a port of its own; a silo that is alone does not listen.</summary>
     public static TensorLinks Open(SiloAddress silo, SiloOptions options)
     {
@@ -45,6 +48,7 @@ public sealed class TensorLinks(string silo, TensorListener? listener = null, Li
             {
                 ICpuStage stage when listener is not null && TensorListener.CanServe(stage) => listener.Serve(name, stage).Address,
                 ICpuShard shard when listener is not null && TensorListener.CanServe(shard) => listener.Serve(name, shard).Address,
+                StateOffer offer when listener is not null => listener.Serve(name, offer).Address,
                 _ => null,
             },
         };
@@ -73,6 +77,13 @@ public sealed class TensorLinks(string silo, TensorListener? listener = null, Li
     /// <exception cref="PartLostException">The other silo cannot be reached.</exception>
     public ICpuShard Shard(TensorEndpoint endpoint) =>
         IsHere(endpoint) ? Resolve<ICpuShard>(endpoint) : CpuReplica.LinkShard(PartOf(endpoint), _options);
+
+    /// <summary>The state that another silo offers. Blocks while it connects; the caller disposes the link.</summary>
+    /// <param name="endpoint">Of the offer.</param>
+    /// <param name="patience">How long connecting, and later each answer, may take.</param>
+    /// <exception cref="PartLostException">It cannot be reached, or is offered no more.</exception>
+    public StateLink State(TensorEndpoint endpoint, TimeSpan patience) =>
+        StateLink.Open(PartOf(endpoint), _options with { ConnectTimeout = patience, AnswerTimeout = patience });
 
     public bool IsHere(TensorEndpoint endpoint) => endpoint.Silo == silo;
 

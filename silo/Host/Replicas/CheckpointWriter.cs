@@ -9,8 +9,12 @@ namespace Loire.Silo.Replicas;
 /// <param name="Tokens">Tokens that its state covers.</param>
 /// <param name="StoredBytes">Handed to the store for it; pages known to be there are not.</param>
 /// <param name="StateBytes">Of the whole state.</param>
-/// <param name="Pages">All its full pages, as the store has them.</param>
-internal sealed record StoredCheckpoint(Digest Address, int Tokens, long StoredBytes, long StateBytes, IReadOnlyList<BlobReference> Pages);
+/// <param name="Blobs">All of it, as the store has them.</param>
+internal sealed record StoredCheckpoint(Digest Address, int Tokens, long StoredBytes, long StateBytes, IReadOnlyList<BlobReference> Blobs)
+{
+    /// <summary>All its full pages.</summary>
+    public IReadOnlyList<BlobReference> Pages { get; } = [.. Blobs.Where(blob => blob.Kind == BlobKind.KeyValuePage)];
+}
 
 /// <summary>Writes a snapshot to the store: recurrent state, new pages, tail, and then the manifest.</summary>
 internal sealed class CheckpointWriter(ICheckpointStore store, LoireMetrics metrics, TimeProvider time)
@@ -49,8 +53,7 @@ internal sealed class CheckpointWriter(ICheckpointStore store, LoireMetrics metr
         var manifest = CheckpointManifest.Create(prefix, snapshot.TokenCount, StateShape.DType, references, time.GetUtcNow());
         await store.PutCheckpointAsync(manifest);
         metrics.Checkpoints.Written(written, time.GetElapsedTime(start).TotalMilliseconds);
-        return new StoredCheckpoint(
-            manifest.Address, snapshot.TokenCount, written, manifest.StateBytes, [.. references.Where(blob => blob.Kind == BlobKind.KeyValuePage)]);
+        return new StoredCheckpoint(manifest.Address, snapshot.TokenCount, written, manifest.StateBytes, references);
     }
 
     private static IEnumerable<Part> Parts(StateSnapshot snapshot, PrefixDigests prefix)

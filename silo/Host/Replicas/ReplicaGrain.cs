@@ -4,6 +4,7 @@ using Loire.Contracts;
 using Loire.Engine.Links;
 using Loire.Silo.Models;
 using Loire.Silo.Placement;
+using Loire.Silo.Transfers;
 using Loire.Store;
 using Microsoft.Extensions.Logging;
 using Orleans;
@@ -18,7 +19,8 @@ namespace Loire.Silo.Replicas;
 /// </remarks>
 [KeepAlive, Pinned]
 internal sealed partial class ReplicaGrain(
-    ReplicaHost replicas, ModelCatalog catalog, SiloOptions options, IClusterMembershipService membership, TimeProvider time, ILogger<ReplicaGrain> logger) : Grain, IReplicaGrain
+    ReplicaHost replicas, StateTransfers transfers, ModelCatalog catalog, SiloOptions options, IClusterMembershipService membership, TimeProvider time, ILogger<ReplicaGrain> logger)
+    : Grain, IReplicaGrain
 {
     private static readonly TimeSpan LookForPartsEvery = TimeSpan.FromMilliseconds(250);
 
@@ -54,6 +56,20 @@ internal sealed partial class ReplicaGrain(
 
     public async Task<int> ReleaseAllAsync() =>
         Loaded is { } replica ? await replica.Turns.Residents.ReleaseIdleAsync(DateTimeOffset.MaxValue) : 0;
+
+    public async Task<StateReceipt> SendStateAsync(StateSending sending)
+    {
+        if (Loaded is not { IsLost: false } replica)
+        {
+            return StateReceipt.Refused("The replica is not loaded.");
+        }
+
+        var other = GrainFactory.GetGrain<IReplicaGrain>(new ReplicaKey(ReplicaKey.Parse(this.GetPrimaryKeyString()).Model, sending.To).ToString());
+        return await transfers.SendAsync(replica, sending, other.TakeStateAsync);
+    }
+
+    public async Task<StateReceipt> TakeStateAsync(StateOffering offering) =>
+        Loaded is { } replica ? await transfers.TakeAsync(replica, offering) : StateReceipt.Refused("The replica is not loaded yet.");
 
     public async Task<ReplicaView> GetAsync()
     {

@@ -41,6 +41,10 @@ public sealed class ReplicaHost : IAsyncDisposable
         metrics.Steps.ReadFrom(Read);
     }
 
+    /// <summary>What each loaded replica carries, and what it could.</summary>
+    public IReadOnlyCollection<(ReplicaLoad Load, ReplicaShape Shape)> Loads =>
+        [.. _replicas.Values.Where(replica => !replica.IsLost).Select(replica => (replica.Engine.Load, replica.Engine.Shape))];
+
     public LoadTracker LoadOf(string replica) => _loads.GetOrAdd(replica, key => new LoadTracker(key, _reporter));
 
     /// <summary>The replica, once it is loaded.</summary>

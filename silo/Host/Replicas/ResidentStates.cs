@@ -3,13 +3,20 @@ using Loire.Store;
 
 namespace Loire.Silo.Replicas;
 
-/// <summary>A state that a finished turn left on the device, and the pages of it that are in the store.</summary>
+/// <summary>A state that a finished turn left on the device or another silo sent, and its blobs as the store has them.</summary>
 /// <param name="Owner">Whose tokens it has seen.</param>
 /// <param name="Address">Of its checkpoint; its text form is the engine's key.</param>
 /// <param name="Tokens">Tokens that it covers.</param>
-/// <param name="Pages">All its full pages, as the store has them.</param>
+/// <param name="Blobs">All of it, as the store has them.</param>
+/// <param name="Prefix">Digests of at least these tokens; nobody changes them any more.</param>
 /// <param name="LastUsed">When its turn ended.</param>
-internal sealed record ResidentState(StateOwner Owner, Digest Address, int Tokens, IReadOnlyList<BlobReference> Pages, DateTimeOffset LastUsed);
+internal sealed record ResidentState(StateOwner Owner, Digest Address, int Tokens, IReadOnlyList<BlobReference> Blobs, PrefixDigests Prefix, DateTimeOffset LastUsed)
+{
+    /// <summary>All its full pages, as the store has them.</summary>
+    public IReadOnlyList<BlobReference> Pages => [.. Blobs.Where(blob => blob.Kind == BlobKind.KeyValuePage)];
+
+    public int FullPages => Tokens / Prefix.PageTokens;
+}
 
 /// <summary>What is known of the states that one engine keeps between turns. The engine evicts by itself, so an entry may be stale.</summary>
 /// <remarks>Bounded by the engine's slots: an entry that has lost its state is dropped when the next one comes. Owned by one replica's scheduler.</remarks>
@@ -40,6 +47,24 @@ internal sealed class ResidentStates(IReplicaEngine engine)
         return best;
     }
 
+    public ResidentState? Find(Digest address) => _states.GetValueOrDefault(address);
+
+    /// <summary>The resident state that begins with the most full pages of these tokens, and how many. Null: none has one.</summary>
+    public (ResidentState Lender, int Pages)? FindLender(PrefixDigests prefix)
+    {
+        (ResidentState Lender, int Pages)? best = null;
+        foreach (var state in _states.Values)
+        {
+            var pages = CommonPages(state, prefix);
+            if (pages > (best?.Pages ?? 0) && IsResident(state.Address))
+            {
+                best = (state, pages);
+            }
+        }
+
+        return best;
+    }
+
     public void Add(ResidentState state)
     {
         foreach (var address in _states.Keys.Where(address => !IsResident(address)).ToArray())
@@ -48,6 +73,19 @@ internal sealed class ResidentStates(IReplicaEngine engine)
         }
 
         _states[state.Address] = state;
+    }
+
+    /// <summary>A page end's digest stands for all tokens before it, model and owner included: the last equal one is searched for.</summary>
+    private static int CommonPages(ResidentState state, PrefixDigests prefix)
+    {
+        var (least, most) = (0, Math.Min(state.FullPages, prefix.FullPages));
+        while (least < most)
+        {
+            var middle = (least + most + 1) / 2;
+            (least, most) = state.Prefix.AtPageEnd(middle) == prefix.AtPageEnd(middle) ? (middle, most) : (least, middle - 1);
+        }
+
+        return least;
     }
 
     /// <summary>The state is in use again, or gone.</summary>

@@ -27,7 +27,7 @@ internal sealed class StartChooser(ICheckpointStore store, CheckpointReader read
     {
         var most = prefix.TokenCount - 1;
         var resident = residents.FindLongest(prefix, most);
-        if (resident is not null && resident.Address == head)
+        if (resident is not null && (resident.Address == head || resident.Tokens == most)) // the store has none that is longer
         {
             return Of(resident, prefix);
         }

@@ -201,7 +201,7 @@ internal sealed partial class TurnRun : IAsyncDisposable
         await ReleaseAsync(kept?.Address);
         if (kept is not null)
         {
-            _owner.Residents.Add(new ResidentState(_prefix.Owner, kept.Address, kept.Tokens, kept.Pages, _owner.Time.GetUtcNow()));
+            _owner.Residents.Add(new ResidentState(_prefix.Owner, kept.Address, kept.Tokens, kept.Blobs, _prefix, _owner.Time.GetUtcNow()));
         }
     }
 

@@ -27,6 +27,7 @@ internal sealed partial class Session(
     private TurnStream? _running;
     private string? _changing;
     private bool _left;
+    private Departure? _departure;
     private string? _madeBy; // the turn that made the session, until it is committed
     private Task _committing = Task.CompletedTask;
     private (Digest Checkpoint, long Bytes) _stateBytes;
@@ -170,12 +171,23 @@ internal sealed partial class Session(
         await SettleAsync();
     }
 
+    /// <summary>Whether it has something to take along, and runs no turn.</summary>
+    public bool IsIdle => _running is null && !_left && _lineage is { Head.Checkpoint: not null };
+
+    public bool IsRunning => _running is not null && !_left;
+
+    /// <summary>Whether it has been read from the store or has run a turn, so that <see cref="IsIdle"/> says something.</summary>
+    public bool IsKnown => _lineage is not null || _running is not null || _left;
+
     /// <summary>Lets go of everything, so that another silo can go on. Turns that come after it are told that the session has moved.</summary>
-    /// <returns>Whether a turn was running.</returns>
-    public async Task<bool> LeaveAsync()
+    /// <param name="to">Name of that silo, which is sent the state, if it is on the device. Null: the state is left to the store.</param>
+    /// <param name="mayEvictForIdle">Whether the state of a session that runs no turn may take the place of others there; that of one that does may.</param>
+    /// <remarks>A turn that runs ends here when its state is there: its readers ask again only then.</remarks>
+    public async Task<Departure> LeaveAsync(string? to = null, bool mayEvictForIdle = true)
     {
         _left = true;
         var running = _running;
+        var departure = _departure ??= new Departure(to, running is not null || mayEvictForIdle, time);
         if (running is not null)
         {
             await running.LeaveAsync();
@@ -183,13 +195,53 @@ internal sealed partial class Session(
         }
 
         await SettleAsync();
-        if (_lineage is { Head.Checkpoint: { } checkpoint } lineage)
+        if (await LeftAsync(departure) is { Head.Checkpoint: { } checkpoint } lineage)
         {
+            await SendStateAsync(catalog.NameOf(lineage.Reference.Model), new StateSending { To = "", Owner = key.Owner, Checkpoint = checkpoint.ToString() });
             await ForgetStateAsync(lineage.Reference.Model, checkpoint);
         }
 
-        return running is not null;
+        departure.WasRunning |= running is not null;
+        departure.End();
+        return departure;
     }
+
+    /// <summary>Sends the state along, once, if the session leaves for a silo that is known.</summary>
+    /// <param name="model">Whose replica has it.</param>
+    /// <param name="state">Which state; the silo is known here.</param>
+    public async ValueTask SendStateAsync(string model, StateSending state)
+    {
+        if (_departure is not { To: { } to, Receipt: null } departure || !IsServed(model))
+        {
+            return;
+        }
+
+        try
+        {
+            departure.Receipt = await replicaOf(model).SendStateAsync(state with { To = to, MayEvict = departure.MayEvict });
+        }
+        catch (Exception fault) when (fault is OrleansException or ClusterException or TimeoutException)
+        {
+            departure.Receipt = StateReceipt.Refused(fault.Message);
+        }
+    }
+
+    /// <summary>What the session that leaves is; read from the store if nobody has called it since it came here. Null when there is nothing to take along, or nothing can be read now.</summary>
+    private async ValueTask<SessionLineage?> LeftAsync(Departure departure)
+    {
+        try
+        {
+            return _lineage ?? (departure is { To: not null, Receipt: null } ? await LoadAsync() : null);
+        }
+        catch (ClusterException unread)
+        {
+            LogNotRead(key, unread.Message);
+            return null;
+        }
+    }
+
+    /// <summary>The turn that ran has passed on its last token here: the pause begins.</summary>
+    public void PauseBegins() => _departure?.Begin();
 
     /// <summary>Waits for a commit that its turn did not wait for.</summary>
     public Task SettleAsync() => _committing;
@@ -461,7 +513,7 @@ internal sealed partial class Session(
     [LoggerMessage(LogLevel.Error, "Turn {Turn} of session {Session} could not be committed")]
     private partial void LogNotCommitted(string turn, SessionKey session, Exception fault);
 
-    [LoggerMessage(LogLevel.Warning, "The newest turn of session {Session}, which is deleted, cannot be read; if its state is on a device, it stays until it is idle: {Fault}")]
+    [LoggerMessage(LogLevel.Warning, "The newest turn of session {Session}, which is deleted or leaves, cannot be read; if its state is on a device, it stays until it is idle: {Fault}")]
     private partial void LogNotRead(SessionKey session, string fault);
 
     [LoggerMessage(LogLevel.Warning, "The open turn {Turn} of session {Session} could not be cleared, and is overwritten by the next: {Fault}")]

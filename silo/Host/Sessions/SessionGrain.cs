@@ -21,18 +21,26 @@ namespace Loire.Silo.Sessions;
 internal sealed class SessionGrain(
     ICheckpointStore store, ModelCatalog catalog, TurnDrain drain, SiloSessions silo, SiloOptions options, ILocalSiloDetails local,
     SiloNames names, LoireMetrics metrics, TimeProvider time, ILogger<SessionGrain> logger)
-    : Grain, ISessionGrain
+    : Grain, ISessionGrain, IGrainMigrationParticipant
 {
+    private const string HasState = "has-state";
+
     private Session? _session;
+    private Task<SessionMove>? _moving;
+    private volatile bool _hasCome; // from another silo with a state, and nobody has called it since
     private TaskScheduler? _scheduler;
 
     private Session Session => _session ??= new Session(
         SessionKey.Parse(this.GetPrimaryKeyString()), store, catalog,
         model => GrainFactory.GetGrain<IReplicaGrain>(new ReplicaKey(model, local.Name).ToString()), drain, metrics, time, logger);
 
+    public void OnDehydrate(IDehydrationContext dehydrationContext) => dehydrationContext.TryAddValue(HasState, _session is { Head: not null } || _hasCome);
+
+    public void OnRehydrate(IRehydrationContext rehydrationContext) => _hasCome = rehydrationContext.TryGetValue(HasState, out bool has) && has;
+
     public override Task OnActivateAsync(CancellationToken cancellationToken)
     {
-        _scheduler = TaskScheduler.Current;
+        (_scheduler, Key, ActivatedAt) = (TaskScheduler.Current, this.GetPrimaryKeyString(), time.GetTimestamp());
         silo.Add(this);
         return Task.CompletedTask;
     }
@@ -49,6 +57,7 @@ internal sealed class SessionGrain(
 
     public async IAsyncEnumerable<TurnEvent> RunTurnAsync(TurnRequest request, [EnumeratorCancellation] CancellationToken cancellationToken = default)
     {
+        LastTurnAt = time.GetTimestamp();
         try
         {
             await foreach (var item in Session.RunAsync(request, cancellationToken))
@@ -75,16 +84,10 @@ internal sealed class SessionGrain(
 
     public async Task<SessionMove> MoveAsync(string? target)
     {
-        var (name, address) = names.Target(target, Session.Key);
-        if (name == local.Name)
-        {
-            return new SessionMove(local.Name, local.Name, WasRunning: false);
-        }
-
-        var wasRunning = await Session.LeaveAsync();
-        RequestContext.Set(Orleans.Runtime.Placement.IPlacementDirector.PlacementHintKey, address);
-        this.MigrateOnIdle();
-        return new SessionMove(local.Name, name, wasRunning);
+        var (name, address) = names.Target(target, GrainContext.GrainId);
+        return name == local.Name
+            ? new SessionMove(local.Name, local.Name, WasRunning: false)
+            : await (_moving ??= MoveAsync(name, address, mayEvictForIdle: true)); // who asks twice gets the one answer
     }
 
     public async Task<bool> DeleteAsync()
@@ -96,7 +99,60 @@ internal sealed class SessionGrain(
 
     public Task<bool> HibernateAsync() => Session.HibernateAsync();
 
-    /// <summary>From any thread: the session lets go of its turn and its state, because the silo stops.</summary>
-    public Task LeaveAsync() => Task.Factory.StartNew(
-        () => _session?.LeaveAsync() ?? Task.CompletedTask, CancellationToken.None, TaskCreationOptions.None, _scheduler!).Unwrap(); // added when it had one
+    /// <summary>Any thread: whether it runs no turn and has a state to take along.</summary>
+    public bool IsIdle => _session is { IsKnown: true } session ? session.IsIdle : _hasCome;
+
+    /// <summary>Any thread.</summary>
+    public bool IsRunning => _session is { IsRunning: true };
+
+    public string Key { get; private set; } = "";
+
+    public long ActivatedAt { get; private set; }
+
+    /// <summary>When a turn began last; 0 when none has.</summary>
+    public long LastTurnAt { get; private set; }
+
+    /// <summary>From any thread: the session goes to another silo with its turn and its state, because this one stops. Without another one it only lets go.</summary>
+    public Task LeaveAsync() => Task.Factory.StartNew(LeaveCoreAsync, CancellationToken.None, TaskCreationOptions.None, _scheduler!).Unwrap(); // added when it had one
+
+    private async Task LeaveCoreAsync()
+    {
+        if (_session is null && !_hasCome)
+        {
+            return;
+        }
+
+        var (name, address) = names.Target(null, GrainContext.GrainId);
+        if (name == local.Name)
+        {
+            await Session.LeaveAsync();
+            return;
+        }
+
+        await (_moving ??= MoveAsync(name, address, mayEvictForIdle: false)); // nobody waits for an idle one
+    }
+
+    /// <summary>Leaves for a silo that is there. Whatever fails on the way, the session goes on there: everything is in the store.</summary>
+    private async Task<SessionMove> MoveAsync(string name, SiloAddress address, bool mayEvictForIdle)
+    {
+        try
+        {
+            var departure = await Session.LeaveAsync(name, mayEvictForIdle);
+            metrics.Moves.Left(departure.Via.ToString(), departure.Pause.TotalMilliseconds);
+            return new SessionMove(local.Name, name, departure.WasRunning)
+            {
+                Via = departure.Via,
+                Bytes = departure.Receipt?.Bytes ?? 0,
+                WireBytes = departure.Receipt?.WireBytes ?? 0,
+                SharedBytes = departure.Receipt?.SharedBytes ?? 0,
+                PauseMilliseconds = departure.Pause.TotalMilliseconds,
+                Reason = departure.Receipt?.Refusal,
+            };
+        }
+        finally
+        {
+            RequestContext.Set(Orleans.Runtime.Placement.IPlacementDirector.PlacementHintKey, address);
+            this.MigrateOnIdle();
+        }
+    }
 }

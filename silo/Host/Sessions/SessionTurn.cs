@@ -1,3 +1,4 @@
+using System.Collections.Immutable;
 using Loire.Contracts;
 using Loire.Silo.Models;
 using Loire.Silo.Replicas;
@@ -84,6 +85,7 @@ internal sealed partial class SessionTurn(Session session, TurnRequest request) 
     public ValueTask LeaveAsync()
     {
         _leaving = true;
+        session.PauseBegins();
         return EndAsync(passOn: true);
     }
 
@@ -201,6 +203,11 @@ internal sealed partial class SessionTurn(Session session, TurnRequest request) 
                     break;
                 case { Chunk: { } chunk }:
                     _answer.Append(chunk);
+                    if (_leaving)
+                    {
+                        session.PauseBegins(); // with the last of what was generated
+                    }
+
                     return item;
                 case { Finish: { } finish }:
                     return TurnEvent.Of(await EndAsync(dropped ? finish with { Reason = FinishReason.Cancelled } : finish));
@@ -232,6 +239,7 @@ internal sealed partial class SessionTurn(Session session, TurnRequest request) 
     {
         if (_leaving && finish.Reason == FinishReason.Cancelled)
         {
+            await SendStateAsync();
             throw Moved(); // the open turn stands, for whoever goes on with it
         }
 
@@ -255,6 +263,16 @@ internal sealed partial class SessionTurn(Session session, TurnRequest request) 
         }
 
         return finish with { Head = head };
+    }
+
+    /// <summary>Whatever state of this turn is on the device goes along: its newest, or what it would have begun from.</summary>
+    private async ValueTask SendStateAsync()
+    {
+        if (_draft is { } left)
+        {
+            ImmutableArray<int> all = [.. left.Prompt, .. _answer.Tokens];
+            await session.SendStateAsync(request.Model, new StateSending { To = "", Owner = session.Key.Owner, Tokens = all[..^1] }); // the last one is fed there
+        }
     }
 
     private async ValueTask AbandonAsync()

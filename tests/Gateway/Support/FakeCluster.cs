@@ -49,6 +49,8 @@ internal sealed class FakeCluster : IGrainFactory, IClusterGrain
 
     Task<ClusterView> IClusterGrain.GetAsync() => View();
 
+    Task<ClusterLoads> IClusterGrain.ReportAsync(SiloLoad load) => Task.FromResult(new ClusterLoads());
+
     internal FakeSession Session(SessionKey key) => _sessions.GetOrAdd(key.ToString(), _ => new FakeSession(key, this));
 
     public TGrainInterface GetGrain<TGrainInterface>(long primaryKey, string? grainClassNamePrefix = null)

@@ -117,7 +117,11 @@ internal sealed class FakeSession(SessionKey key, FakeCluster cluster) : ISessio
     }
 
     public Task<SessionMove> MoveAsync(string? silo) => Exists
-        ? Task.FromResult(new SessionMove("silo-1", silo ?? "silo-2", WasRunning: _running is not null))
+        ? Task.FromResult(new SessionMove("silo-1", silo ?? "silo-2", WasRunning: _running is not null)
+        {
+            Via = silo == "silo-3" ? StateRoute.Store : StateRoute.Link, Bytes = silo == "silo-3" ? 0 : 598_016, WireBytes = 599_000, SharedBytes = 131_072, PauseMilliseconds = 4.0625,
+            Reason = silo == "silo-3" ? "There is no room for it." : null,
+        })
         : throw ClusterException.SessionNotFound(key.Id);
 
     public Task<SessionView> RewindAsync(RewindRequest request)

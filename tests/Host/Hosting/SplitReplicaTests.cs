@@ -91,6 +91,20 @@ public sealed class SplitReplicaTests : IAsyncLifetime
         Assert.Equal([null, "Silo_1", null], (await Router.GetAsync()).Shards.Select(shard => shard.Silo));
     }
 
+    [Fact]
+    public async Task A_lending_silo_that_drains_hands_its_shards_to_another_and_no_turn_notices()
+    {
+        int[] prompt = [.. Enumerable.Range(40, 30)];
+        var before = World.TextOf(await RunAsync(prompt, "before", "one"));
+        var running = RunAsync(prompt, "during", "two");
+
+        await _cluster.StopSiloAsync(_cluster.Silos.Single(silo => silo.Name == "Silo_2"));
+
+        Assert.Equal(before, World.TextOf(await running));
+        Assert.Equal(before, World.TextOf(await RunAsync(prompt, "after", "three")));
+        Assert.Equal([null, "Silo_1", "Silo_1"], (await Router.GetAsync()).Shards.Select(shard => shard.Silo));
+    }
+
     /// <summary>The home looks for its parts every so often; until then the silo's sockets may still answer.</summary>
     private async Task<ClusterException> FirstFailureAsync(int[] prompt)
     {

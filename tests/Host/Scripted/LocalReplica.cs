@@ -46,5 +46,9 @@ internal sealed class LocalReplica(Func<ReplicaTurns> turns) : IReplicaGrain
 
     public async Task<int> ReleaseAllAsync() => await turns().Residents.ReleaseIdleAsync(DateTimeOffset.MaxValue);
 
+    public Task<StateReceipt> SendStateAsync(StateSending sending) => Task.FromResult(StateReceipt.Refused("There is no other replica."));
+
+    public Task<StateReceipt> TakeStateAsync(StateOffering offering) => Task.FromResult(StateReceipt.Refused("There is no other replica."));
+
     public Task<ReplicaView> GetAsync() => Task.FromResult(new ReplicaView { Key = "bytes/0", Ready = true });
 }

@@ -140,7 +140,7 @@ public sealed class ResumedTurnTests
         });
         await script.Paused.Task;
 
-        Assert.True(await world.Session().LeaveAsync());
+        Assert.True((await world.Session().LeaveAsync()).WasRunning);
 
         Assert.Equal(FailureCode.SessionMoved, (await reading).Code);
         Assert.Equal(FailureCode.SessionMoved, (await Assert.ThrowsAsync<ClusterException>(

@@ -97,20 +97,26 @@ internal sealed class ClusterBench(ModelFolder model, string folder, int port, i
     {
         var session = $"moving-{history}";
         await client.ChatAsync(Request(session, _prompts.TextOf(history), 2) with { IgnoreEnd = false, Stream = false }, cancellationToken);
-        var (idle, running) = (new double[runs], new double[runs]);
+        var (idle, running, excess, linked) = (new double[runs], new double[runs], new double[runs], new double[runs]);
         for (var run = 0; run < runs; run++)
         {
+            await client.ChatAsync(Request(session, "Go on.", 2) with { Stream = false }, cancellationToken); // so that the state is on the device
+            var view = await client.SessionAsync(session, cancellationToken);
             var start = Stopwatch.GetTimestamp();
-            await client.MoveAsync(session, null, cancellationToken);
+            var move = await client.MoveAsync(session, null, cancellationToken);
             idle[run] = Stopwatch.GetElapsedTime(start).TotalMilliseconds;
-            running[run] = await PauseAsync(client, session, MovingTokens, () => client.MoveAsync(session, null, cancellationToken));
-            await client.RewindAsync(session, 1, cancellationToken);
+            excess[run] = move.GetProperty("bytes").GetInt64() + move.GetProperty("shared_bytes").GetInt64() - view.GetProperty("state_bytes").GetInt64();
+            running[run] = await PauseAsync(client, session, MovingTokens, async () => move = await client.MoveAsync(session, null, cancellationToken));
+            linked[run] = move.GetProperty("via").GetString() == "link" ? 100 : 0;
+            await client.RewindAsync(session, 2, cancellationToken);
         }
 
         return
         [
             new() { Name = $"move of an idle session, {history:N0} tokens", Unit = "ms", Samples = idle, Target = 20, LowerIsBetter = true },
+            new() { Name = $"bytes moved beyond state and pages, {history:N0} tokens", Unit = "B", Samples = excess, Target = 0, LowerIsBetter = true },
             new() { Name = $"pause of a stream that is moved, {history:N0} tokens", Unit = "ms", Samples = running, Target = 100, LowerIsBetter = true },
+            new() { Name = $"streams whose state went from silo to silo, {history:N0} tokens", Unit = "%", Samples = linked },
         ];
     }
 
