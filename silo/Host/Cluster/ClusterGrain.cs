@@ -21,7 +21,7 @@ internal sealed partial class ClusterGrain(
 
     private readonly DateTimeOffset _openedAt = time.GetUtcNow();
 
-    public Task<IReadOnlyList<ModelView>> GetModelsAsync() => Task.FromResult<IReadOnlyList<ModelView>>([.. catalog.Models.Select(ViewOf)]);
+    public Task<ImmutableArray<ModelView>> GetModelsAsync() => Task.FromResult<ImmutableArray<ModelView>>([.. catalog.Models.Select(ViewOf)]);
 
     public async Task<SessionPage> ListSessionsAsync(string owner, string? after, int limit)
     {
