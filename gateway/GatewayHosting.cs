@@ -35,6 +35,7 @@ public static class GatewayHosting
             .AddSingleton<FailureMiddleware>()
             .AddSingleton<PrometheusExporter>()
             .Configure<KestrelServerOptions>(static kestrel => kestrel.AddServerHeader = false);
+        RuntimeDashboard.AddTo(services);
         return builder;
     }
 
@@ -52,6 +53,7 @@ public static class GatewayHosting
         CompletionEndpoint.Map(api);
         SessionEndpoints.Map(api);
         ClusterEndpoints.Map(api);
+        RuntimeDashboard.Map(app);
         if (options.ServePage)
         {
             PageEndpoints.Map(app);

@@ -1,7 +1,19 @@
 # Sourced by the scripts beside it: where things are, and a build that is silent unless it fails.
 
 root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
-program="$root/ops/cli/bin/Release/net10.0/loire.dll"
+
+# What the grains run on: builtin (shared/Actors), or orleans (the Microsoft.Orleans packages). MSBuild reads the variable
+# too, and has folders of its own for each, so that going from one to the other builds nothing anew.
+export ActorRuntime="${ActorRuntime:-builtin}"
+case "$ActorRuntime" in
+  builtin) flavour="" ;;
+  orleans) flavour="orleans/" ;;
+  *)
+    echo "ActorRuntime is '$ActorRuntime'; builtin and orleans are known." >&2
+    exit 2
+    ;;
+esac
+program="$root/ops/cli/bin/${flavour}Release/net10.0/loire.dll"
 
 export DOTNET_NOLOGO=1 DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_SKIP_FIRST_TIME_EXPERIENCE=1
 # No build server stays behind when a script has ended.
@@ -32,20 +44,20 @@ build() {
 # One number for the names and contents of everything that the program is made of: the same means nothing to build.
 fingerprint() (
   cd "$root"
-  find shared silo gateway ops/cli Directory.Build.props Directory.Packages.props BannedSymbols.txt .editorconfig global.json \
+  find shared silo gateway ops/cli Directory.Build.props Directory.Build.targets Directory.Packages.props BannedSymbols.txt .editorconfig global.json \
     \( -name bin -o -name obj \) -prune -o -type f -exec cksum {} + | LC_ALL=C sort | cksum
 )
 
 # Builds the command line unless the last build saw exactly these files.
 build_command_line() {
-  local stamp="$root/ops/cli/obj/built.fingerprint"
+  local stamp="$root/ops/cli/obj/${flavour}built.fingerprint"
   local now
   now="$(fingerprint)"
   if [[ -f "$program" && -f "$stamp" && "$(<"$stamp")" == "$now" ]]; then
     return 0
   fi
 
-  mkdir -p "$root/ops/cli/obj"
+  mkdir -p "$root/ops/cli/obj/$flavour"
   (
     # Two commands started at once must not build into the same folder.
     if command -v flock >/dev/null; then
@@ -56,5 +68,5 @@ build_command_line() {
     fi
     build "$root/ops/cli/Loire.Cli.csproj"
     echo "$now" >"$stamp"
-  ) 9>"$root/ops/cli/obj/build.lock"
+  ) 9>"$root/ops/cli/obj/${flavour}build.lock"
 }

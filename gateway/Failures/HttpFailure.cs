@@ -22,7 +22,7 @@ internal readonly record struct HttpFailure(int Status, string Type, string Code
     {
         ClusterException failure => Of(failure),
         RefusedException refused => new(refused.Status, refused.Status == 401 ? "authentication_error" : Invalid, refused.Code, refused.Message, refused.Field),
-        OrleansMessageRejectionException or EnumerationAbortedException or TimeoutException =>
+        OrleansException or EnumerationAbortedException or TimeoutException =>
             new(503, Server, "cluster_unavailable", "The silo that was asked is lost or does not answer. Retry in a moment.", RetryAfter: Soon),
         BadHttpRequestException bad => new(bad.StatusCode, Invalid, "bad_request", bad.Message),
         _ => new(500, Server, "internal", "The request failed inside the server. The log of the gateway has the cause."),

@@ -16,7 +16,7 @@ internal sealed partial class Failover(GatewayOptions options, GatewayMetrics me
     {
         ClusterException { Code: FailureCode.ReplicaLost or FailureCode.SessionMoved or FailureCode.StaleEpoch } => true,
         ClusterException { Code: FailureCode.NoCapacity or FailureCode.StoreUnavailable, RetryAfter: not null } => started,
-        OrleansMessageRejectionException or EnumerationAbortedException or TimeoutException => true,
+        OrleansException or EnumerationAbortedException or TimeoutException => true,
         _ => false,
     };
 

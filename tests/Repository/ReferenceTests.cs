@@ -69,6 +69,19 @@ public sealed class ReferenceTests
         Assert.Empty(versions); // Directory.Packages.props has them
     }
 
+    [Fact]
+    public void The_default_build_asks_for_no_package_of_Orleans()
+    {
+        var asking = RepositoryFiles.All
+            .Where(path => Path.GetExtension(path) is ".csproj" or ".props" or ".targets")
+            .SelectMany(path => XDocument.Parse(RepositoryFiles.Read(path)).Descendants()
+                .Where(item => item.Attribute("Include")?.Value.StartsWith("Microsoft.Orleans", StringComparison.Ordinal) == true)
+                .Where(item => item.Parent!.Attribute("Condition")?.Value != "'$(ActorRuntime)' == 'orleans'")
+                .Select(item => $"{path}: {item}"));
+
+        Assert.Empty(asking);
+    }
+
     /// <summary>Folders of the projects that a project refers to.</summary>
     private static string[] ReferencesOf(string project)
     {

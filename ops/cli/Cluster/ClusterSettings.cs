@@ -1,11 +1,6 @@
 using System.CommandLine;
-using System.Net;
-using Loire.Actors.Redis;
-using Loire.Actors.Transport;
 using Loire.Cli.Terminal;
 using Loire.Store.Redis;
-using Orleans.Configuration;
-using Orleans.Hosting;
 
 namespace Loire.Cli.Cluster;
 
@@ -30,28 +25,6 @@ internal sealed record ClusterSettings
     public TimeSpan StateTimeToLive { get; init; } = TimeSpan.FromHours(24);
 
     public RedisStoreOptions Store => new() { Connection = Redis, Cluster = Name, TimeToLive = StateTimeToLive };
-
-    public void Configure(ISiloBuilder silo, string name, IPAddress address, int port) => silo
-        .UseRedisClustering(Redis)
-        .ConfigureEndpoints(address, port, gatewayPort: 0)
-        .Configure<ClusterOptions>(options => options.ClusterId = options.ServiceId = Name)
-        .Configure<SiloOptions>(options => options.SiloName = name)
-        .Configure<TransportOptions>(options => options.ClusterSecret = Secret)
-        .Configure<RedisLeaseOptions>(Lease);
-
-    public void Configure(IClientBuilder client) => client
-        .UseRedisClustering(Redis)
-        .Configure<ClusterOptions>(options => options.ClusterId = options.ServiceId = Name)
-        .Configure<TransportOptions>(options => options.ClusterSecret = Secret)
-        .Configure<RedisLeaseOptions>(Lease);
-
-    private void Lease(RedisLeaseOptions options)
-    {
-        if (Fast)
-        {
-            options.UseFastProfile();
-        }
-    }
 }
 
 /// <summary>The options that <c>loire silo</c> and <c>loire gateway</c> share.</summary>

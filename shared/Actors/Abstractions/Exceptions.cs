@@ -117,7 +117,7 @@ namespace Orleans.Runtime
     }
 
     /// <summary>The grain no longer has the enumerator that a reader pulls from: it was collected, or the activation ended.</summary>
-    public class EnumerationAbortedException : OrleansException
+    public sealed class EnumerationAbortedException : Exception
     {
         /// <summary>Without a reason.</summary>
         public EnumerationAbortedException()

@@ -124,7 +124,7 @@ public interface IClusterGrain : IGrainWithStringKey
 
     /// <summary>The models that this cluster serves, the default one first.</summary>
     [AlwaysInterleave]
-    Task<IReadOnlyList<ModelView>> GetModelsAsync();
+    Task<ImmutableArray<ModelView>> GetModelsAsync();
 
     /// <summary>One page of an owner's sessions, the newest first.</summary>
     [AlwaysInterleave]

@@ -22,7 +22,7 @@ internal sealed partial class ClusterGrain(
     private readonly DateTimeOffset _openedAt = time.GetUtcNow();
     private readonly Rebalancer _rebalancer = new(options, time);
 
-    public Task<IReadOnlyList<ModelView>> GetModelsAsync() => Task.FromResult<IReadOnlyList<ModelView>>([.. catalog.Models.Select(ViewOf)]);
+    public Task<ImmutableArray<ModelView>> GetModelsAsync() => Task.FromResult<ImmutableArray<ModelView>>([.. catalog.Models.Select(ViewOf)]);
 
     public async Task<SessionPage> ListSessionsAsync(string owner, string? after, int limit)
     {

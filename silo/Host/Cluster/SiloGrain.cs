@@ -29,7 +29,7 @@ internal sealed partial class SiloGrain(
         return new SiloView
         {
             Name = silo.Name,
-            Address = silo.SiloAddress.ToString(),
+            Address = silo.SiloAddress.ToParsableString(),
             Status = membership.CurrentSnapshot.GetSiloStatus(silo.SiloAddress).ToString(),
             Devices = [Device()],
             Replicas = [.. views],

@@ -38,13 +38,11 @@ public static class SiloHosting
 
         builder.UseOrleans(silo =>
         {
-            (clustering ?? (alone => alone.UseLocalhostClustering()))(silo);
+            (clustering ?? SiloRuntime.StandAlone)(silo);
+            SiloRuntime.Equip(silo);
             silo.AddPlacementDirector<PinnedPlacement, PinnedPlacementDirector>();
             silo.AddPlacementDirector<SessionPlacement, SessionPlacementDirector>();
-            if (options.LendsOnly)
-            {
-                silo.UseSiloMetadata(new Dictionary<string, string> { [SessionPlacementDirector.LendsOnly] = "true" });
-            }
+            silo.UseSiloMetadata(MetadataOf(options)); // also when it is empty: placement reads that of every silo
         });
         services.AddSingleton(options.Validated());
         services.TryAddSingleton(TimeProvider.System);
@@ -70,4 +68,7 @@ public static class SiloHosting
         services.AddHostedService<TurnDrainer>();
         return builder;
     }
+
+    private static Dictionary<string, string> MetadataOf(SiloOptions options) =>
+        options.LendsOnly ? new() { [SessionPlacementDirector.LendsOnly] = "true" } : [];
 }

@@ -28,7 +28,7 @@ public sealed class TensorLinks(string silo, TensorListener? listener = null, Li
         var links = new LinkOptions { Secret = options.LinkSecret, AnswerTimeout = options.LinkTimeout };
         var mayListen = options.IsClustered && (options.LinkSecret is not null || IPAddress.IsLoopback(silo.Endpoint.Address));
         return new TensorLinks(
-            silo.ToString(),
+            silo.ToParsableString(),
             mayListen ? new TensorListener(new IPEndPoint(silo.Endpoint.Address, options.LinkPort), links, options.Engine.Threads) : null,
             links);
     }

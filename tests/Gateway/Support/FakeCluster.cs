@@ -7,7 +7,7 @@ using Orleans.Runtime;
 namespace Loire.Gateway.Tests;
 
 /// <summary>A cluster in memory: sessions that keep what they are told, and answers from a script.</summary>
-internal sealed class FakeCluster : IGrainFactory, IClusterGrain
+internal sealed partial class FakeCluster : IGrainFactory, IClusterGrain
 {
     private readonly ConcurrentDictionary<string, FakeSession> _sessions = new(StringComparer.Ordinal);
 
@@ -37,7 +37,7 @@ internal sealed class FakeCluster : IGrainFactory, IClusterGrain
         where TGrainInterface : IGrainWithStringKey =>
         (TGrainInterface)(typeof(TGrainInterface) == typeof(IClusterGrain) ? (object)this : Session(SessionKey.Parse(primaryKey)));
 
-    Task<IReadOnlyList<ModelView>> IClusterGrain.GetModelsAsync() => Task.FromResult<IReadOnlyList<ModelView>>(Models);
+    Task<ImmutableArray<ModelView>> IClusterGrain.GetModelsAsync() => Task.FromResult(Models);
 
     Task<SessionPage> IClusterGrain.ListSessionsAsync(string owner, string? after, int limit)
     {
