@@ -49,6 +49,7 @@ internal sealed partial class SessionTurn(Session session, TurnRequest request) 
         catch (Exception fault) when (_leaving)
         {
             await CloseAsync();
+            await SendStateAsync(); // if it has not gone: what the turn would have begun from
             throw fault as ClusterException is { Code: FailureCode.SessionMoved } moved ? moved : Moved();
         }
         catch (Exception fault)
@@ -135,6 +136,11 @@ internal sealed partial class SessionTurn(Session session, TurnRequest request) 
         if (!TakeDelivered(model, draft))
         {
             return;
+        }
+
+        if (_leaving)
+        {
+            throw Moved(); // before it has taken anything from the device
         }
 
         _replica = session.ReplicaOf(model.Id);

@@ -22,13 +22,13 @@ public sealed class RebalancerTests
         Assert.Empty(rebalancer.Report(Load("a", 40), s_both, isChanging: false).HandOvers); // b has not spoken
         rebalancer.Report(Load("b", 0), s_both, isChanging: false);
 
-        Assert.Equal([new HandOver("b", 8, 0)], rebalancer.Report(Load("a", 40), s_both, isChanging: false).HandOvers);
+        Assert.Equal([new HandOver("b", 8, 0)], rebalancer.Report(Load("a", 40), s_both, isChanging: false).HandOvers.ToArray());
         Assert.Empty(rebalancer.Report(Load("a", 40), s_both, isChanging: false).HandOvers); // told once
 
         _time.Advance(s_options.RebalanceEvery - s_options.ReportLoadEvery);
         Assert.Empty(Round(rebalancer, 40, 0));
         _time.Advance(s_options.ReportLoadEvery);
-        Assert.Equal([new HandOver("b", 8, 0)], Round(rebalancer, 32, 8));
+        Assert.Equal([new HandOver("b", 8, 0)], Round(rebalancer, 32, 8).ToArray());
     }
 
     [Fact]

@@ -85,8 +85,7 @@ public sealed class SessionMoveTests
 
         Assert.Equal(expected, found);
         Assert.Equal(3, moves.Count);
-        Assert.True(moves[0].WasRunning);
-        Assert.All(moves.Where(move => move.WasRunning), move => Assert.Equal((StateRoute.Link, null), (move.Via, move.Reason)));
+        Assert.Equal((true, StateRoute.Link, null), (moves[0].WasRunning, moves[0].Via, moves[0].Reason));
         Assert.True((await cluster.Session("moved").GetAsync())!.Tokens == promptTokens + 4 + s_more.Length + 150);
         await cluster.AuditAsync();
     }

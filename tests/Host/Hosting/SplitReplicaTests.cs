@@ -26,7 +26,25 @@ public sealed class SplitReplicaTests : IAsyncLifetime
         builder.ConfigureSiloHost((silo, host) => host.AddLoireSilo(OptionsOf(silo.SiloName), _ => { }));
         _cluster = builder.Build();
         await _cluster.DeployAsync();
-        await Grains.GetGrain<IReplicaGrain>($"{Path.GetFileName(_model)}/{Home}").LoadAsync();
+        await LoadedAsync();
+    }
+
+    /// <summary>The home begins to load before its parts' silos have joined, and tries again.</summary>
+    private async Task LoadedAsync()
+    {
+        using var deadline = new CancellationTokenSource(TimeSpan.FromSeconds(60));
+        while (true)
+        {
+            try
+            {
+                await Grains.GetGrain<IReplicaGrain>($"{Path.GetFileName(_model)}/{Home}").LoadAsync();
+                return;
+            }
+            catch (ClusterException waits) when (waits.Code == FailureCode.ReplicaLost && !deadline.IsCancellationRequested)
+            {
+                // Its parts' silos are joining.
+            }
+        }
     }
 
     public async Task DisposeAsync()
