@@ -1,3 +1,4 @@
+using Orleans;
 using Orleans.Hosting;
 using Orleans.Runtime;
 
