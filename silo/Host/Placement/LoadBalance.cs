@@ -5,7 +5,7 @@ namespace Loire.Silo.Placement;
 
 /// <summary>Plans which sessions go from silos with more load to those with less. A pure function of what the silos say.</summary>
 /// <remarks>
-/// <para>A silo's fair share is its part of all weight, by its slots. One gives only when it is above its share by a fifth and
+/// <para>A silo's fair share is its part of all weight, by its slots. One gives only when it is above its share by a tenth and
 /// <see cref="Slack"/>, and is then brought towards its share, never below it; one takes only up to its share, and never while turns wait
 /// there. So no session that has moved is on a silo that would give it back: as long as the load itself stands still, moves bring the silos
 /// together and end.</para>
@@ -14,7 +14,7 @@ namespace Loire.Silo.Placement;
 internal static class LoadBalance
 {
     /// <summary>Share above the fair one that is left alone.</summary>
-    public const double Tolerance = 0.2;
+    public const double Tolerance = 0.1;
 
     /// <summary>Weight above it that is left alone too, so that few sessions do not move for nothing.</summary>
     public const double Slack = LoadWeight.OfTurn / 2.0;

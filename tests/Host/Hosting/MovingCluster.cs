@@ -61,7 +61,14 @@ internal sealed class MovingCluster : IAsyncDisposable
     /// <summary>Has the first turn of a session, of so many prompt tokens, on a silo of the test's choice.</summary>
     public async Task<List<TurnEvent>> BeginAsync(string session, int promptTokens, string silo, int seed = 1)
     {
-        await Session(session).MoveAsync(silo); // its grain, before it has anything
+        await Session(session).MoveAsync(silo); // its grain, before it has anything; it goes when that call has ended
+        using var deadline = new CancellationTokenSource(Patience);
+        while (!Service<SiloSessions>(silo).All.Any(held => held.Key == $"local/{session}"))
+        {
+            deadline.Token.ThrowIfCancellationRequested();
+            await Session(session).GetAsync();
+        }
+
         return await TurnAsync(session, $"{session}-1", Prompt(seed, promptTokens), 4);
     }
 
