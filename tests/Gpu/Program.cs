@@ -1,0 +1,6 @@
+namespace Loire.Gpu.Tests;
+
+internal static class Program
+{
+    public static int Main() => 0;
+}
