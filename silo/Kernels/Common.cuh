@@ -5,7 +5,8 @@
 //
 // A source is compiled once for each element type: LOIRE_T_BF16 or LOIRE_T_F32 says what T, the type of weights and
 // activations, is. Sums are float throughout.
-#pragma once
+#ifndef LOIRE_COMMON
+#define LOIRE_COMMON
 
 typedef unsigned char u8;
 typedef unsigned short u16;
@@ -35,6 +36,8 @@ static constexpr u32 kAllLanes = 0xffffffffu;
 u16 roundToBf16(float value);                       // nearest even; NaN stays NaN
 u32 packBf16(float low, float high);                // two of them, low in the lower half
 uint4 loadStreaming(const void* address);           // 16 bytes that nobody reads again soon; 16-byte aligned
+float4 loadOnce(const float* address);              // the same, of memory that this kernel may write
+void storeOnce(float* address, float4 value);
 void mmaBf16(float (&c)[4], const u32 (&a)[4], const u32 (&b)[2]);
 void loadMatrix4(u32 (&r)[4], const void* shared);
 void loadMatrix4Transposed(u32 (&r)[4], const void* shared);
@@ -48,8 +51,14 @@ void launchDependents();
 void waitForPrimary();
 float exp2Fast(float x);
 float expFast(float x);
+unsigned char* dynamicShared();                     // of the block, as long as the launch asks for
 
 #else
+
+extern __shared__ __align__(128) unsigned char loireShared[];
+
+// The block's dynamic shared memory, as long as the launch asks for.
+LOIRE_DEVICE unsigned char* dynamicShared() { return loireShared; }
 
 // Nearest even; NaN stays NaN.
 LOIRE_DEVICE u16 roundToBf16(float value)
@@ -74,6 +83,20 @@ LOIRE_DEVICE uint4 loadStreaming(const void* address)
     asm volatile("ld.global.nc.L1::no_allocate.L2::256B.v4.u32 {%0, %1, %2, %3}, [%4];"
         : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w) : "l"(address));
     return v;
+}
+
+// The same, of memory that this kernel may write.
+LOIRE_DEVICE float4 loadOnce(const float* address)
+{
+    float4 v;
+    asm volatile("ld.global.cs.v4.f32 {%0, %1, %2, %3}, [%4];" : "=f"(v.x), "=f"(v.y), "=f"(v.z), "=f"(v.w) : "l"(address));
+    return v;
+}
+
+LOIRE_DEVICE void storeOnce(float* address, float4 value)
+{
+    asm volatile("st.global.cs.v4.f32 [%0], {%1, %2, %3, %4};"
+        : : "l"(address), "f"(value.x), "f"(value.y), "f"(value.z), "f"(value.w) : "memory");
 }
 
 LOIRE_DEVICE u32 sharedAddress(const void* pointer) { return static_cast<u32>(__cvta_generic_to_shared(pointer)); }
@@ -164,6 +187,20 @@ LOIRE_DEVICE float expFast(float x) { return exp2Fast(x * 1.4426950408889634f); 
 
 #endif
 
+// ---- Memory that other blocks write --------------------------------------------------------------------------------
+
+// 16 bytes that another block of the same launch may have written: from the cache that all multiprocessors share.
+LOIRE_DEVICE float4 loadShared4(const float4* address)
+{
+#ifdef LOIRE_EMULATED
+    return *address;
+#else
+    float4 v;
+    asm volatile("ld.global.cg.v4.f32 {%0, %1, %2, %3}, [%4];" : "=f"(v.x), "=f"(v.y), "=f"(v.z), "=f"(v.w) : "l"(address) : "memory");
+    return v;
+#endif
+}
+
 // ---- Numbers ----------------------------------------------------------------------------------------------------------
 
 LOIRE_DEVICE float infinity() { return __int_as_float(0x7f800000); }
@@ -249,3 +286,5 @@ LOIRE_DEVICE float blockSum(float value, float* scratch)
     __syncthreads();
     return warpSum(lane < warps ? scratch[lane] : 0.0f);
 }
+
+#endif

@@ -1,0 +1,185 @@
+#include "Linear.cuh"
+
+// The twin of Linear.Parameters.
+struct LinearParameters
+{
+    const T* x; // [rows, depth]
+    LinearSegment segments[4];
+    int rows;
+    int depth;
+    int segmentCount;
+    int columns; // of all segments
+};
+
+// Any shape: a warp computes one column for kRows rows.
+static constexpr int kRows = 4;
+
+LOIRE_KERNEL void __launch_bounds__(256) linear_any(const __grid_constant__ LinearParameters p)
+{
+    int column = blockIdx.x * (blockDim.x / kWarp) + threadIdx.x / kWarp;
+    if (column >= p.columns)
+    {
+        return;
+    }
+
+    int segment = 0;
+    while (column >= p.segments[segment].columns)
+    {
+        column -= p.segments[segment].columns;
+        segment++;
+    }
+
+    const LinearSegment target = p.segments[segment];
+    const int first = blockIdx.y * kRows;
+    const T* x[kRows];
+    for (int r = 0; r < kRows; r++)
+    {
+        x[r] = p.x + static_cast<i64>(min(first + r, p.rows - 1)) * p.depth;
+    }
+
+    float sums[kRows];
+    warpDots<kRows>(target.w + static_cast<i64>(column) * p.depth, x, p.depth, sums);
+    if (threadIdx.x % kWarp == 0)
+    {
+        for (int r = 0; r < kRows && first + r < p.rows; r++)
+        {
+            storeOutput(target, first + r, column, sums[r]);
+        }
+    }
+}
+
+// The twin of Linear.ActivateParameters: what a library's product leaves undone.
+struct ActivateParameters
+{
+    LinearSegment segment; // y, in place
+    int rows;
+};
+
+LOIRE_KERNEL void __launch_bounds__(256) activate(const __grid_constant__ ActivateParameters p)
+{
+    const int column = blockIdx.x * blockDim.x + threadIdx.x;
+    if (column >= p.segment.columns)
+    {
+        return;
+    }
+
+    for (int row = blockIdx.y; row < p.rows; row += gridDim.y)
+    {
+        const i64 at = static_cast<i64>(row) * p.segment.stride + column;
+        storeOutput(p.segment, row, column, p.segment.isFloat ? static_cast<float*>(p.segment.y)[at] : toFloat(static_cast<T*>(p.segment.y)[at]));
+    }
+}
+
+#ifdef LOIRE_T_BF16
+#include "Stream.cuh"
+
+// The twin of Linear.StreamParameters.
+struct LinearStreamParameters
+{
+    LinearParameters product;
+    float* partials;
+    int* arrivals;
+};
+
+struct LinearProblem
+{
+    const LinearParameters& p;
+    int depth;
+    int chunks;
+
+    LOIRE_DEVICE explicit LinearProblem(const LinearParameters& product) : p(product), depth(product.depth), chunks(product.depth / kChunk) {}
+
+    LOIRE_DEVICE int tiles() const
+    {
+        int count = 0;
+        for (int segment = 0; segment < p.segmentCount; segment++)
+        {
+            count += (p.segments[segment].columns + kTileRows - 1) / kTileRows;
+        }
+
+        return count;
+    }
+
+    // The segment of a tile, and its first column there.
+    LOIRE_DEVICE int segmentAt(int index, int& column) const
+    {
+        int segment = 0;
+        for (;; segment++)
+        {
+            const int count = (p.segments[segment].columns + kTileRows - 1) / kTileRows;
+            if (index < count)
+            {
+                break;
+            }
+
+            index -= count;
+        }
+
+        column = index * kTileRows;
+        return segment;
+    }
+
+    LOIRE_DEVICE StreamTile tileAt(int index) const
+    {
+        int column;
+        const LinearSegment& segment = p.segments[segmentAt(index, column)];
+        StreamTile tile;
+        for (int half = 0; half < 2; half++)
+        {
+            const int first = column + half * kHalfRows;
+            tile.rows[half] = max(0, min(kHalfRows, segment.columns - first));
+            tile.halves[half] = segment.w + static_cast<i64>(tile.rows[half] > 0 ? first : 0) * depth;
+        }
+
+        tile.tokens = p.rows;
+        tile.index = index;
+        tile.firstToken = 0;
+        tile.firstRow = column;
+        return tile;
+    }
+
+    LOIRE_DEVICE const bf16* tokenRow(const StreamTile&, int token) const { return p.x + static_cast<i64>(token) * depth; }
+
+    template <int Tiles>
+    LOIRE_DEVICE void finish(const StreamTile& tile, const StreamSums<Tiles>& sums) const
+    {
+        int column;
+        const LinearSegment& segment = p.segments[segmentAt(tile.index, column)];
+#pragma unroll
+        for (int half = 0; half < 2; half++)
+        {
+#pragma unroll
+            for (int n = 0; n < Tiles; n++)
+            {
+#pragma unroll
+                for (int j = 0; j < 4; j++)
+                {
+                    const int row = sums.rowOf(j);
+                    const int token = sums.tokenOf(n, j);
+                    if (row < tile.rows[half] && token < tile.tokens)
+                    {
+                        storeOutput(segment, token, column + half * kHalfRows + row, sums.c[half][n][j]);
+                    }
+                }
+            }
+        }
+    }
+};
+
+template <int Tiles>
+LOIRE_DEVICE void linearStream(const LinearStreamParameters& p)
+{
+    __shared__ int isLast;
+    const LinearProblem problem(p.product);
+    const StreamShare share = shareOf(problem.tiles() * problem.chunks);
+    launchDependents();
+    waitForPrimary();
+    stream<Tiles>(problem, StreamSlots<Tiles>{ p.partials, p.arrivals }, share, &isLast);
+}
+
+// Up to 8, 16, 32, 64 rows; depth a multiple of 64. Grid: as many blocks as run at once.
+LOIRE_KERNEL void __launch_bounds__(kStreamThreads) linear_stream_8(const __grid_constant__ LinearStreamParameters p) { linearStream<1>(p); }
+LOIRE_KERNEL void __launch_bounds__(kStreamThreads) linear_stream_16(const __grid_constant__ LinearStreamParameters p) { linearStream<2>(p); }
+LOIRE_KERNEL void __launch_bounds__(kStreamThreads) linear_stream_32(const __grid_constant__ LinearStreamParameters p) { linearStream<4>(p); }
+LOIRE_KERNEL void __launch_bounds__(kStreamThreads) linear_stream_64(const __grid_constant__ LinearStreamParameters p) { linearStream<8>(p); }
+#endif

@@ -1,0 +1,329 @@
+// Products of a few rows of activations with weights that are read once: bound by the memory of the device.
+//
+// A tile is 128 rows of weights (two halves of 64, which may lie apart) by up to 8 * Tiles tokens. Its depth is cut into
+// chunks of 64; one chunk of one tile is a unit. The units of a launch, tile after tile, are dealt to the blocks in equal
+// runs, so that all multiprocessors read until the end whatever the shape is. A block copies the units of its run through a
+// ring of stages in shared memory, several under way at any time, also over the border between two tiles.
+//
+// A tile that several blocks share is summed by the last of them to arrive, over all of them in their order: the sum does not
+// depend on which one that was.
+#ifndef LOIRE_STREAM
+#define LOIRE_STREAM
+#include "Common.cuh"
+
+static constexpr int kStreamThreads = 128;
+static constexpr int kHalfRows = 64;
+static constexpr int kTileRows = 2 * kHalfRows;
+static constexpr int kChunk = 64;      // elements of depth
+static constexpr int kChunkBytes = 2 * kChunk;
+static constexpr int kPiece = 8;       // elements of one 16-byte copy
+static constexpr int kPieces = kChunk / kPiece;
+static constexpr int kWeightBytes = kTileRows * kChunkBytes;
+
+constexpr int stagesFor(int tiles) { return tiles == 1 ? 6 : tiles == 8 ? 4 : 5; }
+constexpr int stageBytes(int tiles) { return kWeightBytes + tiles * 8 * kChunkBytes; }
+
+// Where a tile's weights and tokens are.
+struct StreamTile
+{
+    const bf16* halves[2]; // first row of each half
+    int rows[2];           // how many of its 64 rows exist
+    int tokens;            // at most 8 * Tiles
+    int index;             // the problem's
+    int firstToken;        // the problem's
+    int firstRow;          // the problem's
+};
+
+// Sixteen bytes of row `row` of a stage: rows of 128 bytes, whose pieces are permuted so that eight rows lie in different banks.
+LOIRE_DEVICE unsigned char* pieceOf(unsigned char* rows, int row, int piece) { return rows + row * kChunkBytes + ((piece ^ (row & 7)) * 16); }
+
+// The share of one block of all units, and which blocks share a tile.
+struct StreamShare
+{
+    int units;
+    int workers;
+
+    LOIRE_DEVICE int begin(int worker) const { return static_cast<int>(static_cast<i64>(units) * worker / workers); }
+
+    LOIRE_DEVICE int ownerOf(int unit) const { return static_cast<int>(((unit + 1LL) * workers - 1) / units); }
+};
+
+// Blocks beyond the units have none.
+LOIRE_DEVICE StreamShare shareOf(int units) { return { units, min(static_cast<int>(gridDim.x), units) }; }
+
+template <int Tiles>
+struct StreamSums
+{
+    float c[2][Tiles][4]; // half, eight tokens, element of the fragment
+
+    LOIRE_DEVICE void clear()
+    {
+#pragma unroll
+        for (int half = 0; half < 2; half++)
+        {
+#pragma unroll
+            for (int n = 0; n < Tiles; n++)
+            {
+#pragma unroll
+                for (int j = 0; j < 4; j++)
+                {
+                    c[half][n][j] = 0.0f;
+                }
+            }
+        }
+    }
+
+    // Row of a half, and token of the tile, of element j of the fragments n.
+    static LOIRE_DEVICE int rowOf(int j) { return threadIdx.x / kWarp * 16 + threadIdx.x % kWarp / 4 + (j / 2) * 8; }
+    static LOIRE_DEVICE int tokenOf(int n, int j) { return n * 8 + threadIdx.x % 4 * 2 + j % 2; }
+
+    // One unit, from shared memory.
+    LOIRE_DEVICE void multiply(unsigned char* stage)
+    {
+        const int lane = threadIdx.x % kWarp;
+        const int warp = threadIdx.x / kWarp;
+        unsigned char* tokens = stage + kWeightBytes;
+#pragma unroll
+        for (int deep = 0; deep < 2; deep++) // 32 of the chunk's 64
+        {
+            u32 a[2][2][4];
+#pragma unroll
+            for (int half = 0; half < 2; half++)
+            {
+#pragma unroll
+                for (int step = 0; step < 2; step++)
+                {
+                    loadMatrix4(a[half][step], pieceOf(stage, half * kHalfRows + warp * 16 + lane % 16, (deep * 2 + step) * 2 + lane / 16));
+                }
+            }
+
+#pragma unroll
+            for (int n = 0; n < Tiles; n++)
+            {
+                u32 four[4];
+                loadMatrix4(four, pieceOf(tokens, n * 8 + lane % 8, deep * 4 + lane / 8));
+                const u32 b[2][2] = { { four[0], four[1] }, { four[2], four[3] } };
+#pragma unroll
+                for (int step = 0; step < 2; step++)
+                {
+                    mmaBf16(c[0][n], a[0][step], b[step]);
+                    mmaBf16(c[1][n], a[1][step], b[step]);
+                }
+            }
+        }
+    }
+
+    LOIRE_DEVICE void save(float* slot) const
+    {
+#pragma unroll
+        for (int i = 0; i < 2 * Tiles; i++)
+        {
+            const float (&four)[4] = c[i / Tiles][i % Tiles];
+            reinterpret_cast<float4*>(slot)[i * kStreamThreads + threadIdx.x] = make_float4(four[0], four[1], four[2], four[3]);
+        }
+    }
+
+    LOIRE_DEVICE void add(const float* slot)
+    {
+#pragma unroll
+        for (int i = 0; i < 2 * Tiles; i++)
+        {
+            const float4 four = loadShared4(reinterpret_cast<const float4*>(slot) + i * kStreamThreads + threadIdx.x);
+            c[i / Tiles][i % Tiles][0] += four.x;
+            c[i / Tiles][i % Tiles][1] += four.y;
+            c[i / Tiles][i % Tiles][2] += four.z;
+            c[i / Tiles][i % Tiles][3] += four.w;
+        }
+    }
+};
+
+template <int Tiles>
+struct StreamSlots
+{
+    static constexpr int kFloats = kTileRows * 8 * Tiles;
+    float* partials; // [workers][2][kFloats]: of the tile that the worker goes on with, and of the one that it begins and leaves
+    int* arrivals;   // [workers], of the tile that the worker begins and leaves; 0 before and after a launch
+
+    // Adds up what the block has of a tile with what others have. True in the block that then has the whole.
+    LOIRE_DEVICE bool join(StreamSums<Tiles>& sums, const StreamShare& share, int firstUnit, int endUnit, int* isLast) const
+    {
+        const int first = share.ownerOf(firstUnit);
+        const int last = share.ownerOf(endUnit - 1);
+        if (first == last)
+        {
+            return true;
+        }
+
+        sums.save(slot(share, blockIdx.x, firstUnit));
+        __threadfence();
+        __syncthreads();
+        if (threadIdx.x == 0)
+        {
+            *isLast = atomicAdd(arrivals + first, 1) == last - first;
+        }
+
+        __syncthreads();
+        if (!*isLast)
+        {
+            return false;
+        }
+
+        __threadfence();
+        sums.clear();
+        for (int worker = first; worker <= last; worker++)
+        {
+            sums.add(slot(share, worker, firstUnit));
+        }
+
+        if (threadIdx.x == 0)
+        {
+            arrivals[first] = 0;
+        }
+
+        return true;
+    }
+
+    LOIRE_DEVICE float* slot(const StreamShare& share, int worker, int firstUnit) const
+    {
+        return partials + (2LL * worker + (share.begin(worker) <= firstUnit ? 1 : 0)) * kFloats;
+    }
+};
+
+// Copies units to shared memory, in order. Runs ahead of the sums.
+template <int Tiles, typename Problem>
+struct StreamLoader
+{
+    static constexpr int kWeightCopies = kTileRows * kPieces / kStreamThreads;
+    static constexpr int kTokenCopies = (Tiles * 8 * kPieces + kStreamThreads - 1) / kStreamThreads;
+    static constexpr int kRowsApart = kStreamThreads / kPieces; // of two copies of a thread
+
+    const Problem& problem;
+    StreamTile tile;
+    const bf16* tokenRows[kTokenCopies];
+    int chunk;
+
+    LOIRE_DEVICE StreamLoader(const Problem& p, int unit) : problem(p), chunk(unit % p.chunks)
+    {
+        tile = problem.tileAt(unit / problem.chunks);
+    }
+
+    // Tokens are what the kernel before this one wrote; weights are not, and may be loaded before it has ended.
+    LOIRE_DEVICE void findTokens()
+    {
+#pragma unroll
+        for (int i = 0; i < kTokenCopies; i++)
+        {
+            const int token = threadIdx.x / kPieces + i * kRowsApart;
+            tokenRows[i] = token < tile.tokens ? problem.tokenRow(tile, token) : nullptr;
+        }
+    }
+
+    LOIRE_DEVICE void loadWeights(unsigned char* stage) const
+    {
+        const int piece = threadIdx.x % kPieces;
+#pragma unroll
+        for (int i = 0; i < kWeightCopies; i++)
+        {
+            const int row = threadIdx.x / kPieces + i * kRowsApart;
+            const int half = row / kHalfRows;
+            const int inHalf = row % kHalfRows;
+            const bool isThere = inHalf < tile.rows[half];
+            const bf16* source = tile.halves[half] + static_cast<i64>(isThere ? inHalf : 0) * problem.depth + chunk * kChunk + piece * kPiece;
+            copyAsync16Or0(pieceOf(stage, row, piece), source, isThere);
+        }
+    }
+
+    // What lies in the rows of tokens that are not there is multiplied into sums that nobody reads.
+    LOIRE_DEVICE void loadTokens(unsigned char* stage) const
+    {
+        const int piece = threadIdx.x % kPieces;
+#pragma unroll
+        for (int i = 0; i < kTokenCopies; i++)
+        {
+            if (tokenRows[i])
+            {
+                const int token = threadIdx.x / kPieces + i * kRowsApart;
+                copyAsync16(pieceOf(stage + kWeightBytes, token, piece), tokenRows[i] + chunk * kChunk + piece * kPiece);
+            }
+        }
+    }
+
+    LOIRE_DEVICE void advance(bool isMore)
+    {
+        chunk++;
+        if (chunk == problem.chunks && isMore)
+        {
+            chunk = 0;
+            tile = problem.tileAt(tile.index + 1);
+            findTokens();
+        }
+    }
+};
+
+// All units of the block. Dynamic shared memory: stagesFor(Tiles) * stageBytes(Tiles).
+template <int Tiles, typename Problem>
+LOIRE_DEVICE void stream(const Problem& problem, const StreamSlots<Tiles>& slots, const StreamShare& share, int* isLast)
+{
+    constexpr int stages = stagesFor(Tiles);
+    if (static_cast<int>(blockIdx.x) >= share.workers)
+    {
+        return;
+    }
+
+    const int begin = share.begin(blockIdx.x);
+    const int end = share.begin(blockIdx.x + 1);
+
+    StreamLoader<Tiles, Problem> loader(problem, begin);
+    loader.findTokens();
+    for (int i = 0; i < stages - 1; i++)
+    {
+        if (begin + i < end)
+        {
+            loader.loadWeights(dynamicShared() + i * stageBytes(Tiles));
+            loader.loadTokens(dynamicShared() + i * stageBytes(Tiles));
+            loader.advance(begin + i + 1 < end);
+        }
+
+        copyAsyncCommit();
+    }
+
+    StreamSums<Tiles> sums;
+    sums.clear();
+    int chunk = begin % problem.chunks;
+    int tile = begin / problem.chunks;
+    int stage = 0;
+    int free = stages - 1;
+    for (int unit = begin; unit < end; unit++)
+    {
+        copyAsyncWait<stages - 2>();
+        __syncthreads(); // the unit is there for all, and all are done with the one before, whose stage is free now
+        if (unit + stages - 1 < end)
+        {
+            loader.loadWeights(dynamicShared() + free * stageBytes(Tiles));
+            loader.loadTokens(dynamicShared() + free * stageBytes(Tiles));
+            loader.advance(unit + stages < end);
+        }
+
+        copyAsyncCommit();
+        sums.multiply(dynamicShared() + stage * stageBytes(Tiles));
+        stage = stage + 1 == stages ? 0 : stage + 1;
+        free = free + 1 == stages ? 0 : free + 1;
+        chunk++;
+        if (chunk == problem.chunks || unit + 1 == end)
+        {
+            const int firstUnit = tile * problem.chunks;
+            if (slots.join(sums, share, firstUnit, firstUnit + problem.chunks, isLast))
+            {
+                problem.finish(problem.tileAt(tile), sums);
+            }
+
+            sums.clear();
+            chunk = 0;
+            tile++;
+        }
+    }
+
+    copyAsyncWait<0>();
+}
+
+#endif

@@ -1,0 +1,112 @@
+using System.Runtime.InteropServices;
+using Loire.Cuda;
+
+namespace Loire.Kernels;
+
+/// <summary>Chooses the experts of each row: the best k of <c>softmax(W x)</c>, their weights divided by their sum; and sorts the choices by expert.</summary>
+/// <remarks>
+/// <para>x: fp32 <c>[rows, hidden]</c>, so that a choice does not turn on the rounding of x; W: T <c>[experts, hidden]</c>; at most 1024 experts and 32 choices.</para>
+/// <para>The lower expert wins a tie. With a shared expert, <c>c = σ(w x)</c> is its weight and the others are multiplied by <c>1 − c</c>.</para>
+/// <para>A row's bits do not depend on its batch. A row of NaN chooses some experts with weights of NaN.</para>
+/// <para>Cost: <c>2 · experts · hidden</c> bytes a row in bf16, mostly from the cache; bound by its launch when there are few rows.</para>
+/// <para>Source: Shazeer et al. 2017, arXiv:1701.06538, as in the models' own code. Meaning: <see cref="RouterReference"/>.</para>
+/// </remarks>
+/// <param name="module">Compiled from <c>Router.cu</c>.</param>
+public sealed class Router(CudaModule module)
+{
+    public const int MostExperts = 1024;
+    public const int MostChoices = 32;
+    private const int Threads = 256;
+
+    private readonly CudaFunction<ChooseParameters> _choose = module.Function<ChooseParameters>("router_choose");
+    private readonly CudaFunction<GroupParameters> _group = module.Function<GroupParameters>("router_group");
+
+    /// <param name="stream">To run on.</param>
+    /// <param name="x">The rows after the norm.</param>
+    /// <param name="weights">Address of T <c>[experts, hidden]</c>.</param>
+    /// <param name="experts">Count.</param>
+    /// <param name="shared">Of a shared expert.</param>
+    /// <param name="choice">Where the choices go.</param>
+    /// <param name="logits">Where the logits go; empty: they are not wanted.</param>
+    public void Choose(CudaStream stream, DeviceMatrix<float> x, ulong weights, int experts, in SharedGate shared, in RouterChoice choice, DeviceMatrix<float> logits = default)
+    {
+        if (experts is < 1 or > MostExperts || choice.TopK < 1 || choice.TopK > Math.Min(experts, MostChoices))
+        {
+            throw new ArgumentException($"{choice.TopK} of {experts} experts; at most {MostChoices} of at most {MostExperts}.", nameof(experts));
+        }
+
+        if (choice.Rows != x.Rows)
+        {
+            throw new ArgumentException($"The choice is of {choice.Rows} rows, x has {x.Rows}.", nameof(choice));
+        }
+
+        if (x.Rows == 0)
+        {
+            return;
+        }
+
+        var parameters = new ChooseParameters(
+            x.Address, weights, shared.Coefficient, choice.Experts.Address, choice.Weights.Address, choice.SharedWeights, logits.Address,
+            choice.Rows, checked((int)x.Columns), experts, choice.TopK, (int)shared.Mode);
+        _choose.Launch(stream, new LaunchGrid(choice.Rows, Threads), parameters);
+    }
+
+    /// <summary>Sorts entries, which are row · k + choice, by expert, and by number within one.</summary>
+    /// <param name="stream">To run on.</param>
+    /// <param name="chosen"><c>[entries]</c>: the expert of each.</param>
+    /// <param name="groups">Where it goes.</param>
+    public void Group(CudaStream stream, DeviceVector<int> chosen, in ExpertGroups groups)
+    {
+        if (groups.Order.Length != chosen.Length)
+        {
+            throw new ArgumentException($"Room for the order of {groups.Order.Length} entries; there are {chosen.Length}.", nameof(groups));
+        }
+
+        var experts = checked((int)groups.Offsets.Length) - 1;
+        _group.Launch(stream, new LaunchGrid(experts, Threads), new GroupParameters(chosen.Address, groups.Offsets.Address, groups.Order.Address, checked((int)chosen.Length), experts));
+    }
+
+    /// <summary>Field for field the <c>RouterChooseParameters</c> of Router.cu.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    public readonly record struct ChooseParameters(
+        ulong X, ulong Router, ulong Coefficient, ulong Choices, ulong Weights, ulong SharedWeights, ulong Logits,
+        int Rows, int Hidden, int Experts, int TopK, int SharedMode);
+
+    /// <summary>Field for field the <c>RouterGroupParameters</c> of Router.cu.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    public readonly record struct GroupParameters(ulong Choices, ulong Offsets, ulong Order, int Entries, int Experts);
+}
+
+/// <summary>How much of a row is a shared expert's. The numbers are the device code's.</summary>
+public enum SharedGateMode
+{
+    /// <summary>There is no shared expert.</summary>
+    None = 0,
+
+    /// <summary><c>σ(w x)</c></summary>
+    Sigmoid = 1,
+
+    /// <summary>A softmax over one logit: all of it.</summary>
+    Softmax = 2,
+}
+
+/// <summary>The gate of a shared expert.</summary>
+/// <param name="Mode">Or none.</param>
+/// <param name="Coefficient">Address of T <c>[hidden]</c>, for the sigmoid.</param>
+public readonly record struct SharedGate(SharedGateMode Mode, ulong Coefficient);
+
+/// <summary>Experts of rows.</summary>
+/// <param name="Experts"><c>[rows, k]</c>, best first.</param>
+/// <param name="Weights"><c>[rows, k]</c></param>
+/// <param name="SharedWeights">Address of fp32 <c>[rows]</c>; 0 without a shared expert.</param>
+public readonly record struct RouterChoice(DeviceMatrix<int> Experts, DeviceMatrix<float> Weights, ulong SharedWeights = 0)
+{
+    public int Rows => checked((int)Experts.Rows);
+
+    public int TopK => checked((int)Experts.Columns);
+}
+
+/// <summary>Entries by expert.</summary>
+/// <param name="Offsets"><c>[experts + 1]</c>: where an expert's entries begin in the order; the last is their count.</param>
+/// <param name="Order"><c>[entries]</c></param>
+public readonly record struct ExpertGroups(DeviceVector<int> Offsets, DeviceVector<int> Order);
