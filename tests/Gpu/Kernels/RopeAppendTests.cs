@@ -1,0 +1,92 @@
+using Loire.Kernels;
+
+namespace Loire.Gpu.Tests.Kernels;
+
+public sealed class RopeAppendTests(Gpu gpu) : IClassFixture<Gpu>
+{
+    [GpuTheory]
+    [InlineData(ElementType.Float32, 3, 1, 24, 16)]
+    [InlineData(ElementType.Float32, 2, 2, 10, 10)]
+    [InlineData(ElementType.BFloat16, 8, 2, 64, 64)]
+    [InlineData(ElementType.BFloat16, 64, 8, 128, 64)]
+    public void Queries_are_turned_in_place_and_keys_and_values_go_to_their_pages(ElementType type, int heads, int keyHeads, int headDim, int rotary)
+    {
+        using var step = new PackedStep(gpu, (0, 2), (62, 5), (20_000, 1), (63, 1));
+        var stride = ((heads + (2 * keyHeads)) * headDim) + 8;
+        var input = ElementBuffer.Kept(Numbers.Normal(1, step.Rows * stride), type);
+        var frequencies = RopeReference.InverseFrequencies(rotary, 1e7);
+        var length = step.PageCount * keyHeads * PagedLayer.PageTokens * headDim;
+        using var deviceInput = gpu.Upload(input, type);
+        using var deviceFrequencies = gpu.Upload(frequencies);
+        using var keys = new ElementBuffer(gpu, type, 1, length);
+        using var values = new ElementBuffer(gpu, type, 1, length);
+        using var queries = new ElementBuffer(gpu, type, step.Rows, heads * headDim);
+        var rope = new RopeAppend(gpu.Module("RopeAppend", type));
+        var layer = new PagedLayer(keys.Address, values.Address, keyHeads, headDim);
+
+        rope.Enqueue(gpu.Stream, step.Inputs, new ElementRows(deviceInput.Address, stride), new ElementRows(queries.Address, heads * headDim), heads, layer, deviceFrequencies.Vector);
+        var apart = queries.Download();
+        rope.Enqueue(gpu.Stream, step.Inputs, new ElementRows(deviceInput.Address, stride), new ElementRows(deviceInput.Address, stride), heads, layer, deviceFrequencies.Vector);
+
+        var (foundKeys, foundValues) = (keys.Download(), values.Download());
+        var expected = new Expected(step, input, stride, heads, keyHeads, headDim, frequencies);
+        KernelAssert.Close(expected.Queries, apart, ElementBuffer.Rounding(type));
+        KernelAssert.Close(expected.Keys, expected.Gather(foundKeys), ElementBuffer.Rounding(type));
+        Assert.Equal(expected.Values, expected.Gather(foundValues));
+        Assert.Equal(length - expected.Values.Length, foundKeys.Count(float.IsNaN)); // nothing else was written
+        Assert.Equal(length - expected.Values.Length, foundValues.Count(float.IsNaN));
+        var inPlace = type is ElementType.BFloat16
+            ? Numbers.AsFloat(System.Runtime.InteropServices.MemoryMarshal.Cast<byte, Loire.Cuda.BFloat16>(deviceInput.Download()).ToArray())
+            : System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(deviceInput.Download()).ToArray();
+        Assert.Equal(apart, Enumerable.Range(0, step.Rows).SelectMany(row => inPlace.Skip(row * stride).Take(heads * headDim)));
+    }
+
+    /// <summary>What a step of rows has to leave behind, keys and values in the order of rows and heads.</summary>
+    private sealed class Expected
+    {
+        private readonly PackedStep _step;
+        private readonly int _keyHeads;
+        private readonly int _headDim;
+
+        public Expected(PackedStep step, float[] input, int stride, int heads, int keyHeads, int headDim, float[] frequencies)
+        {
+            (_step, _keyHeads, _headDim) = (step, keyHeads, headDim);
+            for (var row = 0; row < step.Rows; row++)
+            {
+                for (var head = 0; head < heads + (2 * keyHeads); head++)
+                {
+                    var source = input.AsSpan((row * stride) + (head * headDim), headDim).ToArray();
+                    var turned = Array.ConvertAll(source, value => (double)value);
+                    RopeReference.Turn(turned, frequencies, step.Positions[row]);
+                    var list = head < heads ? QueryList : KeyList;
+                    if (head < heads + keyHeads)
+                    {
+                        list.AddRange(turned.Select(value => (float)value));
+                    }
+                    else
+                    {
+                        ValueList.AddRange(source);
+                    }
+                }
+            }
+        }
+
+        public float[] Queries => [.. QueryList];
+
+        public float[] Keys => [.. KeyList];
+
+        public float[] Values => [.. ValueList];
+
+        private List<float> QueryList { get; } = [];
+
+        private List<float> KeyList { get; } = [];
+
+        private List<float> ValueList { get; } = [];
+
+        public float[] Gather(float[] pages) =>
+        [
+            .. Enumerable.Range(0, _step.Rows).SelectMany(row => Enumerable.Range(0, _keyHeads).SelectMany(head =>
+                pages.Skip(_step.Offset(_step.SequenceOfRow[row], _step.Positions[row], head, _keyHeads, _headDim)).Take(_headDim))),
+        ];
+    }
+}

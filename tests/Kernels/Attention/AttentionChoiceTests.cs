@@ -1,0 +1,40 @@
+namespace Loire.Kernels.Tests;
+
+public sealed class AttentionChoiceTests
+{
+    [Theory]
+    [InlineData(8, 32)] // one sequence, 8 key-value heads
+    [InlineData(64 * 8, 1)]
+    [InlineData(256 * 8, 1)]
+    [InlineData(32 * 8, 2)]
+    [InlineData(1, 32)]
+    public void Ranges_of_pages_give_the_whole_gpu_work(int blocks, int splits) =>
+        Assert.Equal(splits, AttentionDecode.Splits(blocks, multiprocessors: 132));
+
+    [Theory]
+    [InlineData(130, 1)]
+    [InlineData(8192, 1)]
+    [InlineData(45, 40)]
+    [InlineData(1000, 7)]
+    public void There_are_tiles_for_however_the_rows_lie(int rows, int sequences)
+    {
+        // The worst case: all sequences but one have one row more than a tile is filled by, as far as the rows go.
+        var tiles = 0;
+        var left = rows;
+        for (var sequence = 0; sequence < sequences; sequence++)
+        {
+            var own = sequence == sequences - 1 ? left : Math.Max(1, Math.Min(left - (sequences - 1 - sequence), 129));
+            tiles += (own + 127) / 128;
+            left -= own;
+        }
+
+        Assert.InRange(tiles, 1, AttentionPrefill.MostTiles(rows, sequences));
+    }
+
+    [Theory]
+    [InlineData(3, 2, 64)]
+    [InlineData(4, 0, 64)]
+    [InlineData(4, 2, 257)]
+    public void A_shape_that_is_none_is_refused(int heads, int keyValueHeads, int headDim) =>
+        Assert.Throws<ArgumentException>(() => new AttentionShape(heads, keyValueHeads, headDim, 1).Check());
+}
