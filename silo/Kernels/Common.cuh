@@ -187,6 +187,17 @@ LOIRE_DEVICE float expFast(float x) { return exp2Fast(x * 1.4426950408889634f); 
 
 #endif
 
+// As copyAsync16Or0, for what is read once and on: the cache fetches 256 bytes at a time.
+LOIRE_DEVICE void copyAsync16Or0Ahead(void* shared, const void* global, bool isWanted)
+{
+#ifdef LOIRE_EMULATED
+    copyAsync16Or0(shared, global, isWanted);
+#else
+    asm volatile("cp.async.cg.shared.global.L2::256B [%0], [%1], 16, %2;"
+        : : "r"(sharedAddress(shared)), "l"(global), "r"(isWanted ? 16 : 0) : "memory");
+#endif
+}
+
 // ---- Memory that other blocks write --------------------------------------------------------------------------------
 
 // 16 bytes that another block of the same launch may have written: from the cache that all multiprocessors share.

@@ -20,6 +20,8 @@ public sealed class Experts
     private const int Threads = 256;
     private const int ColumnsOfBlock = 8;
     private const int EntriesOfBlock = 4;
+    private const int PrefillThreads = 256;
+    private const int PrefillSharedBytes = (4 * 48 * 1024) + 1024; // four stages, and room to align them: ExpertsPrefill.cu
 
     private readonly ElementType _type;
     private readonly StreamWorkspace _workspace;
@@ -27,13 +29,16 @@ public sealed class Experts
     private readonly CudaFunction<Parameters> _downAny;
     private readonly CudaFunction<Parameters>? _gateUpStream;
     private readonly CudaFunction<Parameters>? _downStream;
+    private readonly CudaFunction<Parameters>? _gateUpPrefill;
+    private readonly CudaFunction<Parameters>? _downPrefill;
     private readonly int _gateUpWorkers;
     private readonly int _downWorkers;
 
     /// <param name="module">Compiled from <c>Experts.cu</c>.</param>
     /// <param name="type">The module's.</param>
     /// <param name="workspace">Of the stream that products run on.</param>
-    public Experts(CudaModule module, ElementType type, StreamWorkspace workspace)
+    /// <param name="prefill">Compiled from <c>ExpertsPrefill.cu</c> where <see cref="CanPrefill"/>; null: many entries take longer.</param>
+    public Experts(CudaModule module, ElementType type, StreamWorkspace workspace, CudaModule? prefill = null)
     {
         _type = type;
         _workspace = workspace;
@@ -46,7 +51,16 @@ public sealed class Experts
             _gateUpWorkers = workspace.WorkersOf(_gateUpStream, StreamWorkspace.MostSharedBytes);
             _downWorkers = workspace.WorkersOf(_downStream, StreamWorkspace.MostSharedBytes);
         }
+
+        if (prefill is not null && CanPrefill(prefill.Device, type))
+        {
+            _gateUpPrefill = prefill.Function<Parameters>("experts_gate_up_prefill", PrefillSharedBytes);
+            _downPrefill = prefill.Function<Parameters>("experts_down_prefill", PrefillSharedBytes);
+        }
     }
+
+    /// <summary>Whether <c>ExpertsPrefill.cu</c> compiles for the GPU.</summary>
+    public static bool CanPrefill(CudaDevice device, ElementType type) => type is ElementType.BFloat16 && device.ComputeMajor == 9;
 
     /// <param name="stream">To run on.</param>
     /// <param name="x">Address of T <c>[rows, hidden]</c>.</param>
@@ -56,10 +70,10 @@ public sealed class Experts
     /// <param name="activated">Address of T <c>[entries, width]</c>, overwritten.</param>
     /// <param name="y"><c>[entries, hidden]</c></param>
     public void Enqueue(CudaStream stream, ulong x, in ExpertWeights weights, DeviceMatrix<int> chosen, in ExpertGroups groups, ulong activated, DeviceMatrix<float> y) =>
-        Enqueue(stream, CanStream(weights) ? LinearPath.Stream : LinearPath.Any, x, weights, chosen, groups, activated, y);
+        Enqueue(stream, ChoosePath(weights, chosen, groups), x, weights, chosen, groups, activated, y);
 
     /// <summary>The same, by a way that the caller chooses. For tests and measurements.</summary>
-    public void Enqueue(CudaStream stream, LinearPath path, ulong x, in ExpertWeights weights, DeviceMatrix<int> chosen, in ExpertGroups groups, ulong activated, DeviceMatrix<float> y)
+    public void Enqueue(CudaStream stream, ExpertsPath path, ulong x, in ExpertWeights weights, DeviceMatrix<int> chosen, in ExpertGroups groups, ulong activated, DeviceMatrix<float> y)
     {
         var entries = checked((int)chosen.Length);
         if (y.Rows != entries || y.Columns != weights.Hidden || groups.Order.Length != entries || groups.Offsets.Length < weights.FirstExpert + weights.Count + 1L)
@@ -75,30 +89,35 @@ public sealed class Experts
         var parameters = new Parameters(
             x, weights.GateUp, weights.Down, chosen.Address, groups.Offsets.Address, groups.Order.Address, activated, y.Address, _workspace.Partials, _workspace.Arrivals,
             entries, checked((int)chosen.Columns), weights.Hidden, weights.Width, weights.FirstExpert, weights.Count);
-        if (path is LinearPath.Stream)
+        switch (path)
         {
-            EnqueueStreamed(stream, weights, parameters);
-        }
-        else
-        {
-            _gateUpAny.Launch(stream, GridOf(weights.Width, entries), parameters);
-            _downAny.Launch(stream, GridOf(weights.Hidden, entries), parameters);
+            case ExpertsPath.Stream:
+                Launch(stream, _gateUpStream, new LaunchGrid(_gateUpWorkers, 1, 1, StreamWorkspace.Threads, StreamWorkspace.MostSharedBytes, Launches.AreProgrammatic), parameters);
+                Launch(stream, _downStream, new LaunchGrid(_downWorkers, 1, 1, StreamWorkspace.Threads, StreamWorkspace.MostSharedBytes, Launches.AreProgrammatic), parameters);
+                break;
+            case ExpertsPath.Prefill:
+                Launch(stream, _gateUpPrefill, new LaunchGrid(stream.Device.Multiprocessors, 1, 1, PrefillThreads, PrefillSharedBytes, Launches.AreProgrammatic), parameters);
+                Launch(stream, _downPrefill, new LaunchGrid(stream.Device.Multiprocessors, 1, 1, PrefillThreads, PrefillSharedBytes, Launches.AreProgrammatic), parameters);
+                break;
+            default:
+                _gateUpAny.Launch(stream, GridOf(weights.Width, entries), parameters);
+                _downAny.Launch(stream, GridOf(weights.Hidden, entries), parameters);
+                break;
         }
     }
 
-    private void EnqueueStreamed(CudaStream stream, in ExpertWeights weights, in Parameters parameters)
+    private ExpertsPath ChoosePath(in ExpertWeights weights, DeviceMatrix<int> chosen, in ExpertGroups groups) =>
+        ExpertsChoice.Of(checked((int)chosen.Length), checked((int)groups.Offsets.Length - 1), weights, _gateUpStream is not null, _gateUpPrefill is not null);
+
+    private void Launch(CudaStream stream, CudaFunction<Parameters>? function, LaunchGrid grid, in Parameters parameters)
     {
-        if (!CanStream(weights) || _gateUpStream is null || _downStream is null)
+        if (function is null || parameters.Hidden % LinearChoice.StreamedDepth != 0 || parameters.Width % LinearChoice.StreamedDepth != 0 || parameters.ExpertCount > Router.MostExperts)
         {
-            throw new ArgumentException($"Experts of {weights.Width} over {weights.Hidden} in {_type} on {_workspace.Device} cannot be streamed.", nameof(weights));
+            throw new ArgumentException($"{parameters.ExpertCount} experts of {parameters.Width} over {parameters.Hidden} in {_type} on {_workspace.Device} take the path for any shape only.");
         }
 
-        _gateUpStream.Launch(stream, new LaunchGrid(_gateUpWorkers, 1, 1, StreamWorkspace.Threads, StreamWorkspace.MostSharedBytes), parameters);
-        _downStream.Launch(stream, new LaunchGrid(_downWorkers, 1, 1, StreamWorkspace.Threads, StreamWorkspace.MostSharedBytes), parameters);
+        function.Launch(stream, grid, parameters);
     }
-
-    private bool CanStream(in ExpertWeights weights) =>
-        _gateUpStream is not null && weights.Count <= Router.MostExperts && weights.Hidden % LinearChoice.StreamedDepth == 0 && weights.Width % LinearChoice.StreamedDepth == 0;
 
     private static LaunchGrid GridOf(int columns, int entries) =>
         new((columns + ColumnsOfBlock - 1) / ColumnsOfBlock, (entries + EntriesOfBlock - 1) / EntriesOfBlock, 1, Threads);

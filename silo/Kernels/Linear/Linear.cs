@@ -27,6 +27,7 @@ public sealed class Linear
     private readonly StreamWorkspace _workspace;
     private readonly CudaFunction<Parameters> _any;
     private readonly CudaFunction<ActivateParameters> _activate;
+    private readonly CudaFunction<ActivateParameters>? _activateWide;
     private readonly Streamed[] _streamed = [];
 
     /// <param name="module">Compiled from <c>Linear.cu</c>.</param>
@@ -40,6 +41,7 @@ public sealed class Linear
         _workspace = workspace;
         _any = module.Function<Parameters>("linear_any");
         _activate = module.Function<ActivateParameters>("activate");
+        _activateWide = type is ElementType.BFloat16 ? module.Function<ActivateParameters>("activate_wide") : null;
         if (type is ElementType.BFloat16 && workspace.IsUsable)
         {
             _streamed = [.. StreamShape.All.Select(shape => new Streamed(module, workspace, shape))];
@@ -114,7 +116,7 @@ public sealed class Linear
             {
                 streamed.Function.Launch(
                     stream,
-                    new LaunchGrid(streamed.Workers, 1, 1, StreamWorkspace.Threads, streamed.Shape.SharedBytes),
+                    new LaunchGrid(streamed.Workers, 1, 1, StreamWorkspace.Threads, streamed.Shape.SharedBytes, Launches.AreProgrammatic),
                     new StreamParameters(parameters, _workspace.Partials, _workspace.Arrivals));
                 return;
             }
@@ -139,10 +141,19 @@ public sealed class Linear
 
             if (output.Activation is not Activation.None)
             {
-                var grid = new LaunchGrid((output.Columns + Threads - 1) / Threads, Math.Min(rows, MostBlocksY), 1, Threads);
-                _activate.Launch(stream, grid, new ActivateParameters(output.Segment, rows));
+                Activate(stream, output, rows);
             }
         }
+    }
+
+    private void Activate(CudaStream stream, in LinearOutput output, int rows)
+    {
+        const int wide = 8;
+        var segment = output.Segment;
+        var isWide = _activateWide is not null && !output.IsFloat && segment.Columns % wide == 0 && segment.Stride % wide == 0 && segment.Y % 16 == 0;
+        var columnsOfBlock = Threads * (isWide ? wide : 1);
+        var grid = new LaunchGrid((output.Columns + columnsOfBlock - 1) / columnsOfBlock, Math.Min(rows, MostBlocksY), 1, Threads);
+        (isWide ? _activateWide! : _activate).Launch(stream, grid, new ActivateParameters(segment, rows));
     }
 
     /// <summary>Field for field the <c>LinearParameters</c> of Linear.cu.</summary>

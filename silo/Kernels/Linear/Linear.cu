@@ -71,6 +71,32 @@ LOIRE_KERNEL void __launch_bounds__(256) activate(const __grid_constant__ Activa
 }
 
 #ifdef LOIRE_T_BF16
+// Eight columns a thread: y is bf16, columns and stride are multiples of 8, and y begins at a multiple of 16 bytes.
+LOIRE_KERNEL void __launch_bounds__(256) activate_wide(const __grid_constant__ ActivateParameters p)
+{
+    const int column = (blockIdx.x * blockDim.x + threadIdx.x) * 8;
+    if (column >= p.segment.columns)
+    {
+        return;
+    }
+
+    for (int row = blockIdx.y; row < p.rows; row += gridDim.y)
+    {
+        uint4* at = reinterpret_cast<uint4*>(static_cast<T*>(p.segment.y) + static_cast<i64>(row) * p.segment.stride + column);
+        float values[8];
+        unpack8(*at, values);
+#pragma unroll
+        for (int i = 0; i < 8; i++)
+        {
+            values[i] = activated(values[i], p.segment.activation);
+        }
+
+        *at = make_uint4(packBf16(values[0], values[1]), packBf16(values[2], values[3]), packBf16(values[4], values[5]), packBf16(values[6], values[7]));
+    }
+}
+#endif
+
+#ifdef LOIRE_T_BF16
 #include "Stream.cuh"
 
 // The twin of Linear.StreamParameters.
@@ -172,8 +198,6 @@ LOIRE_DEVICE void linearStream(const LinearStreamParameters& p)
     __shared__ int isLast;
     const LinearProblem problem(p.product);
     const StreamShare share = shareOf(problem.tiles() * problem.chunks);
-    launchDependents();
-    waitForPrimary();
     stream<Tiles>(problem, StreamSlots<Tiles>{ p.partials, p.arrivals }, share, &isLast);
 }
 

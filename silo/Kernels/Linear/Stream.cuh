@@ -48,8 +48,10 @@ struct StreamShare
     LOIRE_DEVICE int ownerOf(int unit) const { return static_cast<int>(((unit + 1LL) * workers - 1) / units); }
 };
 
-// Blocks beyond the units have none.
-LOIRE_DEVICE StreamShare shareOf(int units) { return { units, min(static_cast<int>(gridDim.x), units) }; }
+// Blocks beyond the workers have none. A worker has a few units at least: summing up among many costs more than it saves.
+static constexpr int kLeastUnits = 4;
+
+LOIRE_DEVICE StreamShare shareOf(int units) { return { units, min(static_cast<int>(gridDim.x), (units + kLeastUnits - 1) / kLeastUnits) }; }
 
 template <int Tiles>
 struct StreamSums
@@ -229,7 +231,11 @@ struct StreamLoader
             const int inHalf = row % kHalfRows;
             const bool isThere = inHalf < tile.rows[half];
             const bf16* source = tile.halves[half] + static_cast<i64>(isThere ? inHalf : 0) * problem.depth + chunk * kChunk + piece * kPiece;
+#ifdef LOIRE_STREAM_AHEAD
+            copyAsync16Or0Ahead(pieceOf(stage, row, piece), source, isThere);
+#else
             copyAsync16Or0(pieceOf(stage, row, piece), source, isThere);
+#endif
         }
     }
 
@@ -255,6 +261,13 @@ struct StreamLoader
         {
             chunk = 0;
             tile = problem.tileAt(tile.index + 1);
+        }
+    }
+
+    LOIRE_DEVICE void findTokensOfNewTile()
+    {
+        if (chunk == 0)
+        {
             findTokens();
         }
     }
@@ -267,21 +280,37 @@ LOIRE_DEVICE void stream(const Problem& problem, const StreamSlots<Tiles>& slots
     constexpr int stages = stagesFor(Tiles);
     if (static_cast<int>(blockIdx.x) >= share.workers)
     {
+        waitForPrimary(); // a kernel that ends before its predecessor would let its successor begin before it
         return;
     }
 
     const int begin = share.begin(blockIdx.x);
     const int end = share.begin(blockIdx.x + 1);
 
+    // The weights of the first units are on their way while the kernel before ends: two groups of copies for each of these units.
+    StreamLoader<Tiles, Problem> ahead(problem, begin);
+    for (int i = 0; i < stages - 1; i++)
+    {
+        if (begin + i < end)
+        {
+            ahead.loadWeights(dynamicShared() + i * stageBytes(Tiles));
+            ahead.advance(begin + i + 1 < end);
+        }
+
+        copyAsyncCommit();
+    }
+
+    waitForPrimary();
+    launchDependents();
     StreamLoader<Tiles, Problem> loader(problem, begin);
     loader.findTokens();
     for (int i = 0; i < stages - 1; i++)
     {
         if (begin + i < end)
         {
-            loader.loadWeights(dynamicShared() + i * stageBytes(Tiles));
             loader.loadTokens(dynamicShared() + i * stageBytes(Tiles));
             loader.advance(begin + i + 1 < end);
+            loader.findTokensOfNewTile();
         }
 
         copyAsyncCommit();
@@ -302,6 +331,7 @@ LOIRE_DEVICE void stream(const Problem& problem, const StreamSlots<Tiles>& slots
             loader.loadWeights(dynamicShared() + free * stageBytes(Tiles));
             loader.loadTokens(dynamicShared() + free * stageBytes(Tiles));
             loader.advance(unit + stages < end);
+            loader.findTokensOfNewTile();
         }
 
         copyAsyncCommit();

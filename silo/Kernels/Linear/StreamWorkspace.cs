@@ -35,6 +35,8 @@ public sealed class StreamWorkspace : IDisposable
 
     internal ulong Partials => _partials.Address;
 
+    internal long PartialFloats => _partials.Bytes / sizeof(float);
+
     internal ulong Arrivals => _arrivals.Address;
 
     public void Dispose()

@@ -44,7 +44,7 @@ public sealed class AddNorm(CudaModule module)
         var parameters = new Parameters(
             input.Skip, input.Terms, input.TermWeights, input.Shared, input.SharedWeights, input.Embedding, input.Tokens, input.RowIndices,
             norm.Address, output.X, output.Stream, output.Normed, output.Rows, hidden, input.Choices, input.Alpha, input.Beta, epsilon);
-        _function.Launch(stream, new LaunchGrid(output.Rows, 1, 1, ThreadsFor(hidden), sharedBytes), parameters);
+        _function.Launch(stream, new LaunchGrid(output.Rows, 1, 1, ThreadsFor(hidden), sharedBytes, Launches.AreProgrammatic), parameters);
     }
 
     /// <summary>About eight elements a thread: one row has to be quick when it is the only one.</summary>

@@ -53,8 +53,8 @@ LOIRE_KERNEL void __launch_bounds__(1024) add_norm(const __grid_constant__ AddNo
     __shared__ float sums[kWarp];
     float* held = reinterpret_cast<float*>(dynamicShared());
     const i64 row = blockIdx.x;
-    launchDependents();
     waitForPrimary();
+    launchDependents();
     const i64 source = p.rowIndices ? p.rowIndices[row] : row;
     float squares = 0.0f;
     for (int i = threadIdx.x; i < p.hidden; i += blockDim.x)

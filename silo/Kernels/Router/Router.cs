@@ -11,44 +11,83 @@ namespace Loire.Kernels;
 /// <para>Cost: <c>2 · experts · hidden</c> bytes a row in bf16, mostly from the cache; bound by its launch when there are few rows.</para>
 /// <para>Source: Shazeer et al. 2017, arXiv:1701.06538, as in the models' own code. Meaning: <see cref="RouterReference"/>.</para>
 /// </remarks>
-/// <param name="module">Compiled from <c>Router.cu</c>.</param>
-public sealed class Router(CudaModule module)
+public sealed class Router
 {
     public const int MostExperts = 1024;
     public const int MostChoices = 32;
+
+    /// <summary>Up to so many, one block chooses and sorts them all.</summary>
+    internal const int FewEntries = 1024;
+
     private const int Threads = 256;
+    private const int WarpsOfBlock = Threads / 32;
+    private const int RowsOfBlock = 4;
+    private const int MostThreads = 1024;
 
-    private readonly CudaFunction<ChooseParameters> _choose = module.Function<ChooseParameters>("router_choose");
-    private readonly CudaFunction<GroupParameters> _group = module.Function<GroupParameters>("router_group");
+    private readonly StreamWorkspace _workspace;
+    private readonly CudaFunction<ChooseParameters> _logits;
+    private readonly CudaFunction<ChooseParameters> _choose;
+    private readonly CudaFunction<ChooseParameters> _chooseAndGroup;
+    private readonly CudaFunction<GroupParameters> _group;
 
+    /// <param name="module">Compiled from <c>Router.cu</c>.</param>
+    /// <param name="workspace">Of the stream; the logits lie there for a while.</param>
+    public Router(CudaModule module, StreamWorkspace workspace)
+    {
+        _workspace = workspace;
+        _logits = module.Function<ChooseParameters>("router_logits");
+        _choose = module.Function<ChooseParameters>("router_choose");
+        _chooseAndGroup = module.Function<ChooseParameters>("router_choose_and_group");
+        _group = module.Function<GroupParameters>("router_group");
+    }
+
+    /// <summary>Chooses the experts of rows and sorts the choices by expert.</summary>
     /// <param name="stream">To run on.</param>
     /// <param name="x">The rows after the norm.</param>
     /// <param name="weights">Address of T <c>[experts, hidden]</c>.</param>
-    /// <param name="experts">Count.</param>
-    /// <param name="shared">Of a shared expert.</param>
+    /// <param name="shared">Of a shared expert, which is not among the choices.</param>
     /// <param name="choice">Where the choices go.</param>
-    /// <param name="logits">Where the logits go; empty: they are not wanted.</param>
-    public void Choose(CudaStream stream, DeviceMatrix<float> x, ulong weights, int experts, in SharedGate shared, in RouterChoice choice, DeviceMatrix<float> logits = default)
+    /// <param name="groups">Where their order goes; its offsets tell how many experts there are.</param>
+    public void Route(CudaStream stream, DeviceMatrix<float> x, ulong weights, in SharedGate shared, in RouterChoice choice, in ExpertGroups groups)
     {
-        if (experts is < 1 or > MostExperts || choice.TopK < 1 || choice.TopK > Math.Min(experts, MostChoices))
-        {
-            throw new ArgumentException($"{choice.TopK} of {experts} experts; at most {MostChoices} of at most {MostExperts}.", nameof(experts));
-        }
-
-        if (choice.Rows != x.Rows)
-        {
-            throw new ArgumentException($"The choice is of {choice.Rows} rows, x has {x.Rows}.", nameof(choice));
-        }
-
+        var experts = checked((int)groups.Offsets.Length - 1);
+        var columns = experts + (shared.Mode is SharedGateMode.Sigmoid ? 1 : 0);
+        Check(x, experts, columns, choice, groups);
         if (x.Rows == 0)
         {
             return;
         }
 
         var parameters = new ChooseParameters(
-            x.Address, weights, shared.Coefficient, choice.Experts.Address, choice.Weights.Address, choice.SharedWeights, logits.Address,
-            choice.Rows, checked((int)x.Columns), experts, choice.TopK, (int)shared.Mode);
-        _choose.Launch(stream, new LaunchGrid(choice.Rows, Threads), parameters);
+            x.Address, weights, shared.Coefficient, _workspace.Partials, choice.Experts.Address, choice.Weights.Address, choice.SharedWeights, groups.Offsets.Address, groups.Order.Address,
+            choice.Rows, checked((int)x.Columns), experts, columns, choice.TopK, (int)shared.Mode);
+        _logits.Launch(stream, new LaunchGrid((columns + WarpsOfBlock - 1) / WarpsOfBlock, (choice.Rows + RowsOfBlock - 1) / RowsOfBlock, 1, Threads, 0, Launches.AreProgrammatic), parameters);
+        if (choice.Experts.Length <= FewEntries)
+        {
+            _chooseAndGroup.Launch(stream, new LaunchGrid(1, 1, 1, MostThreads, 0, Launches.AreProgrammatic), parameters);
+            return;
+        }
+
+        _choose.Launch(stream, new LaunchGrid((choice.Rows + WarpsOfBlock - 1) / WarpsOfBlock, 1, 1, Threads, 0, Launches.AreProgrammatic), parameters);
+        Group(stream, choice.Experts.AsVector(), groups);
+    }
+
+    private void Check(DeviceMatrix<float> x, int experts, int columns, in RouterChoice choice, in ExpertGroups groups)
+    {
+        if (experts is < 1 or > MostExperts || choice.TopK < 1 || choice.TopK > Math.Min(experts, MostChoices))
+        {
+            throw new ArgumentException($"{choice.TopK} of {experts} experts; at most {MostChoices} of at most {MostExperts}.", nameof(choice));
+        }
+
+        if (choice.Rows != x.Rows || groups.Order.Length != choice.Experts.Length)
+        {
+            throw new ArgumentException($"The choice is of {choice.Rows} rows, x has {x.Rows}; there is room for the order of {groups.Order.Length} of {choice.Experts.Length} entries.", nameof(choice));
+        }
+
+        if (x.Rows * columns > _workspace.PartialFloats)
+        {
+            throw new ArgumentException($"{x.Rows} rows with {columns} logits each: there is room for {_workspace.PartialFloats}. Compute fewer rows in a step.", nameof(x));
+        }
     }
 
     /// <summary>Sorts entries, which are row · k + choice, by expert, and by number within one.</summary>
@@ -63,14 +102,14 @@ public sealed class Router(CudaModule module)
         }
 
         var experts = checked((int)groups.Offsets.Length) - 1;
-        _group.Launch(stream, new LaunchGrid(experts, Threads), new GroupParameters(chosen.Address, groups.Offsets.Address, groups.Order.Address, checked((int)chosen.Length), experts));
+        _group.Launch(stream, new LaunchGrid(experts, 1, 1, Threads, 0, Launches.AreProgrammatic), new GroupParameters(chosen.Address, groups.Offsets.Address, groups.Order.Address, checked((int)chosen.Length), experts));
     }
 
     /// <summary>Field for field the <c>RouterChooseParameters</c> of Router.cu.</summary>
     [StructLayout(LayoutKind.Sequential)]
     public readonly record struct ChooseParameters(
-        ulong X, ulong Router, ulong Coefficient, ulong Choices, ulong Weights, ulong SharedWeights, ulong Logits,
-        int Rows, int Hidden, int Experts, int TopK, int SharedMode);
+        ulong X, ulong Router, ulong Coefficient, ulong Logits, ulong Choices, ulong Weights, ulong SharedWeights, ulong Offsets, ulong Order,
+        int Rows, int Hidden, int Experts, int Columns, int TopK, int SharedMode);
 
     /// <summary>Field for field the <c>RouterGroupParameters</c> of Router.cu.</summary>
     [StructLayout(LayoutKind.Sequential)]

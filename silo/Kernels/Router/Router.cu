@@ -1,6 +1,5 @@
 #include "Common.cuh"
 
-static constexpr int kMaxExperts = 1024;
 static constexpr int kThreads = 256;
 static constexpr int kWarps = kThreads / kWarp;
 
@@ -9,27 +8,107 @@ struct RouterChooseParameters
 {
     const float* x;          // [rows, hidden]
     const T* router;         // [experts, hidden]
-    const T* coefficient;    // [hidden] of a shared expert; null: there is none
+    const T* coefficient;    // [hidden], of a shared expert with a sigmoid
+    float* logits;           // [rows, columns]: of the experts, then of a shared expert with a sigmoid
     int* choices;            // [rows, topK]
     float* weights;          // [rows, topK]
     float* sharedWeights;    // [rows]; used only with a shared expert
-    float* logits;           // [rows, experts]; null: not wanted
+    int* offsets;            // as of RouterGroupParameters; used only by choose_and_group
+    int* order;
     int rows;
     int hidden;
     int experts;
+    int columns;
     int topK;
     int sharedMode;          // 0 none, 1 sigmoid, 2 softmax over one logit, which is 1
 };
 
-LOIRE_DEVICE float dotFloat(const float* x, const T* w, int length)
+static constexpr int kLogitRows = 4;
+
+LOIRE_DEVICE void load8(const float* address, float (&values)[8])
 {
-    float sum = 0.0f;
-    for (int i = threadIdx.x % kWarp; i < length; i += kWarp)
+    const float4 low = reinterpret_cast<const float4*>(address)[0];
+    const float4 high = reinterpret_cast<const float4*>(address)[1];
+    values[0] = low.x;
+    values[1] = low.y;
+    values[2] = low.z;
+    values[3] = low.w;
+    values[4] = high.x;
+    values[5] = high.y;
+    values[6] = high.z;
+    values[7] = high.w;
+}
+
+LOIRE_DEVICE void load8(const bf16* address, float (&values)[8]) { unpack8(*reinterpret_cast<const uint4*>(address), values); }
+
+// One warp: a row of w with kLogitRows rows of x. The order of a sum depends on the length alone.
+LOIRE_DEVICE void dots(const float* const (&x)[kLogitRows], const T* w, int length, float (&sums)[kLogitRows])
+{
+    const int lane = threadIdx.x % kWarp;
+    const int wide = length % 8 == 0 ? length : 0; // rows begin at multiples of 16 bytes then
+#pragma unroll 2
+    for (int i = lane * 8; i < wide; i += kWarp * 8)
     {
-        sum = fmaf(x[i], toFloat(w[i]), sum);
+        float weights[8];
+        load8(w + i, weights);
+#pragma unroll
+        for (int r = 0; r < kLogitRows; r++)
+        {
+            float values[8];
+            load8(x[r] + i, values);
+#pragma unroll
+            for (int j = 0; j < 8; j++)
+            {
+                sums[r] = fmaf(values[j], weights[j], sums[r]);
+            }
+        }
     }
 
-    return warpSum(sum);
+    for (int i = wide + lane; i < length; i += kWarp)
+    {
+#pragma unroll
+        for (int r = 0; r < kLogitRows; r++)
+        {
+            sums[r] = fmaf(x[r][i], toFloat(w[i]), sums[r]);
+        }
+    }
+
+#pragma unroll
+    for (int r = 0; r < kLogitRows; r++)
+    {
+        sums[r] = warpSum(sums[r]);
+    }
+}
+
+// Grid: (columns, a warp each; rows, kLogitRows each).
+LOIRE_KERNEL void __launch_bounds__(kThreads) router_logits(const __grid_constant__ RouterChooseParameters p)
+{
+    const int column = blockIdx.x * (blockDim.x / kWarp) + threadIdx.x / kWarp;
+    const int first = blockIdx.y * kLogitRows;
+    waitForPrimary();
+    launchDependents();
+    if (column >= p.columns)
+    {
+        return;
+    }
+
+    const float* x[kLogitRows];
+    float sums[kLogitRows];
+#pragma unroll
+    for (int r = 0; r < kLogitRows; r++)
+    {
+        x[r] = p.x + static_cast<i64>(min(first + r, p.rows - 1)) * p.hidden;
+        sums[r] = 0.0f;
+    }
+
+    dots(x, column < p.experts ? p.router + static_cast<i64>(column) * p.hidden : p.coefficient, p.hidden, sums);
+    if (threadIdx.x % kWarp == 0)
+    {
+        for (int r = 0; r < kLogitRows && first + r < p.rows; r++)
+        {
+            p.logits[static_cast<i64>(first + r) * p.columns + column] = sums[r];
+        }
+    }
 }
 
 // The greatest of a warp's values and its index; the lower index among equals.
@@ -48,38 +127,45 @@ LOIRE_DEVICE void warpBest(float& value, int& index)
     }
 }
 
-// One warp: takes the best topK, at most 32, of logits, which are overwritten, and writes their softmax.
-LOIRE_DEVICE void choose(const RouterChooseParameters& p, i64 row, float* logits, float heard)
+// Whether a comes before b: the greater logit, the lower expert among equals.
+LOIRE_DEVICE bool isBefore(float a, int expert, float b, int other) { return a > b || (a == b && expert < other); }
+
+// One warp: the best topK, at most 32, of a row and their softmax. Each is found among those that come after the one before.
+LOIRE_DEVICE void choose(const RouterChooseParameters& p, i64 row)
 {
     const int lane = threadIdx.x % kWarp;
+    const float* logits = p.logits + row * p.columns;
     float chosen = -infinity(); // of choice `lane`
     float most = 0.0f;
+    float last = infinity();
+    int lastExpert = -1;
     for (int choice = 0; choice < p.topK; choice++)
     {
         float best = -infinity();
         int index = p.experts;
         for (int expert = lane; expert < p.experts; expert += kWarp)
         {
-            if (logits[expert] > best || index == p.experts)
+            // With NaN no expert would be chosen; as the least it is, and makes the weights NaN.
+            const float logit = logits[expert] == logits[expert] ? logits[expert] : -infinity();
+            if (isBefore(last, lastExpert, logit, expert) && isBefore(logit, expert, best, index))
             {
-                best = logits[expert];
+                best = logit;
                 index = expert;
             }
         }
 
         warpBest(best, index);
-        __syncwarp();
+        last = best;
+        lastExpert = index;
         most = choice == 0 ? best : most;
         if (lane == choice)
         {
             chosen = best;
             p.choices[row * p.topK + choice] = index;
-            logits[index] = -infinity();
         }
-
-        __syncwarp();
     }
 
+    const float heard = p.sharedMode == 0 ? 0.0f : p.sharedMode == 2 ? 1.0f : sigmoid(logits[p.experts]);
     const float weight = lane < p.topK ? expf(chosen - most) : 0.0f;
     const float sum = warpSum(weight);
     if (lane < p.topK)
@@ -93,35 +179,60 @@ LOIRE_DEVICE void choose(const RouterChooseParameters& p, i64 row, float* logits
     }
 }
 
-// One block a row.
+// A warp a row.
 LOIRE_KERNEL void __launch_bounds__(kThreads) router_choose(const __grid_constant__ RouterChooseParameters p)
 {
-    __shared__ float logits[kMaxExperts + 1];
-    const i64 row = blockIdx.x;
-    const float* x = p.x + row * p.hidden;
+    const i64 row = static_cast<i64>(blockIdx.x) * kWarps + threadIdx.x / kWarp;
+    waitForPrimary();
+    launchDependents();
+    if (row < p.rows)
+    {
+        choose(p, row);
+    }
+}
+
+// One block for few rows: chooses, then sorts the entries by expert, a warp an expert.
+LOIRE_KERNEL void __launch_bounds__(1024) router_choose_and_group(const __grid_constant__ RouterChooseParameters p)
+{
     const int warp = threadIdx.x / kWarp;
     const int lane = threadIdx.x % kWarp;
-    launchDependents();
+    const int warps = blockDim.x / kWarp;
+    const int entries = p.rows * p.topK;
     waitForPrimary();
-    const int dots = p.experts + (p.sharedMode == 1 ? 1 : 0);
-    for (int expert = warp; expert < dots; expert += kWarps)
+    launchDependents();
+    for (int row = warp; row < p.rows; row += warps)
     {
-        const float dot = dotFloat(x, expert < p.experts ? p.router + static_cast<i64>(expert) * p.hidden : p.coefficient, p.hidden);
-        if (lane == 0)
-        {
-            logits[expert] = dot == dot ? dot : -infinity(); // with NaN no expert would be chosen; so the weights are NaN
-            if (p.logits && expert < p.experts)
-            {
-                p.logits[row * p.experts + expert] = dot;
-            }
-        }
+        choose(p, row);
     }
 
     __syncthreads();
-    if (warp == 0)
+    for (int expert = warp; expert < p.experts; expert += warps)
     {
-        const float heard = p.sharedMode == 0 ? 0.0f : p.sharedMode == 2 ? 1.0f : sigmoid(logits[p.experts]);
-        choose(p, row, logits, heard);
+        int before = 0;
+        for (int first = 0; first < entries; first += kWarp)
+        {
+            const int i = first + lane;
+            before += __popc(__ballot_sync(kAllLanes, i < entries && p.choices[i] < expert));
+        }
+
+        if (lane == 0)
+        {
+            p.offsets[expert] = before;
+            p.offsets[p.experts] = entries; // the same by all
+        }
+
+        for (int first = 0; first < entries; first += kWarp)
+        {
+            const int i = first + lane;
+            const bool isOwn = i < entries && p.choices[i] == expert;
+            const u32 votes = __ballot_sync(kAllLanes, isOwn);
+            if (isOwn)
+            {
+                p.order[before + __popc(votes & ((1u << lane) - 1))] = i;
+            }
+
+            before += __popc(votes);
+        }
     }
 }
 
@@ -143,8 +254,8 @@ LOIRE_KERNEL void __launch_bounds__(kThreads) router_group(const __grid_constant
     const int expert = blockIdx.x;
     const int warp = threadIdx.x / kWarp;
     const int lane = threadIdx.x % kWarp;
-    launchDependents();
     waitForPrimary();
+    launchDependents();
 
     int less = 0;
     for (int i = threadIdx.x; i < p.entries; i += kThreads)

@@ -45,8 +45,8 @@ public sealed class GreedySampling(CudaModule module)
         var parameters = new Parameters(
             logits.Address, workspace.Address, workspace.Address + bytesOfOne, workspace.Address + (2 * bytesOfOne), tokens.Address, logProbs.Address,
             rows, checked((int)logits.Columns), parts);
-        _parts.Launch(stream, new LaunchGrid(parts, rows, 1, Threads), parameters);
-        _rows.Launch(stream, new LaunchGrid(rows, 32), parameters);
+        _parts.Launch(stream, new LaunchGrid(parts, rows, 1, Threads, 0, Launches.AreProgrammatic), parameters);
+        _rows.Launch(stream, new LaunchGrid(rows, 1, 1, 32, 0, Launches.AreProgrammatic), parameters);
     }
 
     /// <summary>By the vocabulary alone, so that a row's bits do not depend on its batch.</summary>

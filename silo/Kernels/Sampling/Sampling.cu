@@ -58,8 +58,8 @@ LOIRE_KERNEL void __launch_bounds__(kThreads) greatest_of_parts(const __grid_con
     const int first = blockIdx.x * length;
     const int end = min(first + length, p.vocabulary);
     const float* logits = p.logits + static_cast<i64>(blockIdx.y) * p.vocabulary;
-    launchDependents();
     waitForPrimary();
+    launchDependents();
 
     Best best = { -infinity(), p.vocabulary, 0.0f };
     for (int i = first + threadIdx.x; i < end; i += kThreads)
@@ -103,8 +103,8 @@ LOIRE_KERNEL void __launch_bounds__(kWarp) greatest_of_row(const __grid_constant
 {
     const i64 row = blockIdx.x;
     const int lane = threadIdx.x;
-    launchDependents();
     waitForPrimary();
+    launchDependents();
     Best best = { -infinity(), p.vocabulary, 0.0f };
     if (lane < p.parts)
     {
