@@ -59,10 +59,10 @@ internal sealed class AttentionDecode
             operands.Queries.Address, operands.Layer.Keys, operands.Layer.Values, operands.Output, operands.Scratch.Address,
             step.Positions.Address, step.FirstRow.Address, step.RowCount.Address, step.PageTable.Address,
             operands.Queries.Stride, step.PageTable.Columns, _shape.Heads, _shape.KeyValueHeads, splits, _shape.ScaleLog2);
-        _decode.Launch(stream, new LaunchGrid(BlocksOfSequence, step.Sequences, splits, Threads, SharedBytes), parameters);
+        _decode.Launch(stream, new LaunchGrid(BlocksOfSequence, step.Sequences, splits, Threads, SharedBytes, Launches.AreProgrammatic), parameters);
         if (splits > 1)
         {
-            _combine.Launch(stream, new LaunchGrid(_shape.Heads, step.Sequences, 1, _shape.HeadDim), parameters);
+            _combine.Launch(stream, new LaunchGrid(_shape.Heads, step.Sequences, 1, _shape.HeadDim, Programmatic: Launches.AreProgrammatic), parameters);
         }
     }
 

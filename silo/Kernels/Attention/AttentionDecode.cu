@@ -61,6 +61,8 @@ template <int D>
 LOIRE_DEVICE void decode(const AttentionDecodeParameters& p)
 {
     constexpr int Steps = D / 16;
+    waitForPrimary();
+    launchDependents();
     const int sequence = blockIdx.y;
     if (p.rowCount[sequence] != 1)
     {
@@ -281,6 +283,8 @@ LOIRE_DEVICE void decode(const AttentionDecodeParameters& p)
 template <int D>
 LOIRE_DEVICE void combine(const AttentionDecodeParameters& p)
 {
+    waitForPrimary();
+    launchDependents();
     const int sequence = blockIdx.y;
     if (p.rowCount[sequence] != 1)
     {

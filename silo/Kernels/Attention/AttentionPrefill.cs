@@ -36,7 +36,7 @@ internal sealed class AttentionPrefill
             throw new ArgumentException($"Rows of queries have to be 16-byte aligned: they begin at {operands.Queries.Address:x} and are {operands.Queries.Stride} elements apart.");
         }
 
-        _function.Launch(stream, new LaunchGrid(_shape.Heads, MostTiles(step.Rows, step.Sequences), 1, Threads, SharedBytes), new Parameters(
+        _function.Launch(stream, new LaunchGrid(_shape.Heads, MostTiles(step.Rows, step.Sequences), 1, Threads, SharedBytes, Launches.AreProgrammatic), new Parameters(
             operands.Queries.Address, operands.Layer.Keys, operands.Layer.Values, operands.Output,
             step.Positions.Address, step.FirstRow.Address, step.RowCount.Address, step.PageTable.Address,
             operands.Queries.Stride, step.PageTable.Columns, _shape.Heads, _shape.KeyValueHeads, step.Sequences, _shape.ScaleLog2));

@@ -84,6 +84,8 @@ LOIRE_DEVICE void prefill(const AttentionPrefillParameters& p)
     constexpr int Pieces = D / 8;
     constexpr int Steps = D / 16;
     constexpr int PageLength = kPageTokens * D;
+    waitForPrimary();
+    launchDependents();
     const RowTile tile = findTile<Rows>(p.rowCount, p.sequences, blockIdx.y);
     if (tile.sequence < 0)
     {

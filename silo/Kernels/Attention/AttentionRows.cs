@@ -23,7 +23,7 @@ internal sealed class AttentionRows
     public void Enqueue(CudaStream stream, in StepInputs step, in AttentionOperands operands)
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThan(step.Rows, MostRowsOfGrid);
-        _function.Launch(stream, new LaunchGrid(_shape.Heads, step.Rows, 1, Threads), new Parameters(
+        _function.Launch(stream, new LaunchGrid(_shape.Heads, step.Rows, 1, Threads, Programmatic: Launches.AreProgrammatic), new Parameters(
             operands.Queries.Address, operands.Layer.Keys, operands.Layer.Values, operands.Output,
             step.Positions.Address, step.SequenceOfRow.Address, step.PageTable.Address,
             operands.Queries.Stride, step.PageTable.Columns, _shape.Heads, _shape.KeyValueHeads, _shape.HeadDim, _shape.Scale));

@@ -26,6 +26,8 @@ static constexpr int kRowWarps = 4;
 // Block: (head, row). Each warp takes every fourth token with a running maximum of its own; at the end they are brought together.
 LOIRE_KERNEL void __launch_bounds__(kRowWarps * kWarp) attention_rows(const AttentionRowsParameters p)
 {
+    waitForPrimary();
+    launchDependents();
     __shared__ float maxima[kRowWarps];
     __shared__ float sums[kRowWarps];
     __shared__ float partial[kRowWarps][kMostPerLane * kWarp];

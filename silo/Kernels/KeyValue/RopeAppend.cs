@@ -37,7 +37,7 @@ public sealed class RopeAppend(CudaModule module)
             return;
         }
 
-        _function.Launch(stream, new LaunchGrid(step.Rows, 1, 1, Threads, rotary * sizeof(float)), new Parameters(
+        _function.Launch(stream, new LaunchGrid(step.Rows, 1, 1, Threads, rotary * sizeof(float), Launches.AreProgrammatic), new Parameters(
             qkv.Address, queries.Address, layer.Keys, layer.Values, inverseFrequencies.Address,
             step.Positions.Address, step.SequenceOfRow.Address, step.PageTable.Address,
             qkv.Stride, queries.Stride, step.PageTable.Columns, heads, layer.Heads, layer.HeadDim, rotary));

@@ -47,6 +47,8 @@ LOIRE_DEVICE float turned(const T* head, int c, int half, const float* cosines, 
 // Where queries lie in qkv, each thread turns whole pairs, so that nobody reads what somebody has turned.
 LOIRE_KERNEL void __launch_bounds__(256) rope_append(const RopeAppendParameters p)
 {
+    waitForPrimary();
+    launchDependents();
     const int row = blockIdx.x;
     const int half = p.rotaryDim / 2;
     float* cosines = reinterpret_cast<float*>(dynamicShared());

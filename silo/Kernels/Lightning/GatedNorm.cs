@@ -48,7 +48,7 @@ public sealed class GatedNorm
 
         var parameters = new Parameters(input.Address, gate.Address, weight, output, gate.Stride, width, isGateFloat ? 1 : 0, epsilon);
         var isWide = _wide is not null && !isGateFloat && IsWide(width, gate);
-        (isWide ? _wide! : _function).Launch(stream, new LaunchGrid(checked((int)input.Rows), Threads), parameters);
+        (isWide ? _wide! : _function).Launch(stream, new LaunchGrid(checked((int)input.Rows), 1, 1, Threads, Programmatic: Launches.AreProgrammatic), parameters);
     }
 
     internal static bool IsWide(int width, ElementRows gate) =>

@@ -22,6 +22,8 @@ LOIRE_DEVICE float gateAt(const GatedNormParameters& p, i64 index)
 // Block: a row.
 LOIRE_KERNEL void __launch_bounds__(256) gated_norm(const GatedNormParameters p)
 {
+    waitForPrimary();
+    launchDependents();
     __shared__ float scratch[kWarp];
     const i64 row = blockIdx.x;
     const float* input = p.input + row * p.width;
@@ -45,6 +47,8 @@ static constexpr int kMostQuads = 16; // of 4 elements a thread
 
 LOIRE_KERNEL void __launch_bounds__(256) gated_norm_wide(const GatedNormParameters p)
 {
+    waitForPrimary();
+    launchDependents();
     __shared__ float scratch[kWarp];
     const i64 row = blockIdx.x;
     const float* input = p.input + row * p.width + threadIdx.x * 4;

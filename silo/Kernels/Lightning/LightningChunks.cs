@@ -37,7 +37,7 @@ internal sealed class LightningChunks
         type is ElementType.BFloat16 && headDim is 64 or 128 && qkv.Stride % 8 == 0 && qkv.Address % 16 == 0;
 
     public void Enqueue(CudaStream stream, in StepInputs step, in LightningOperands operands) =>
-        _function.Launch(stream, new LaunchGrid(operands.Heads * (_headDim / Columns), step.Sequences, 1, Threads, SharedBytes(_headDim)), new Parameters(
+        _function.Launch(stream, new LaunchGrid(operands.Heads * (_headDim / Columns), step.Sequences, 1, Threads, SharedBytes(_headDim), Launches.AreProgrammatic), new Parameters(
             operands.Qkv.Address, operands.State.Address, operands.Output.Address, operands.Slopes.Address,
             step.Positions.Address, step.FirstRow.Address, step.RowCount.Address, step.Slot.Address, operands.Qkv.Stride, operands.Heads));
 

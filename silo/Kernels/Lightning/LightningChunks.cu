@@ -260,6 +260,8 @@ LOIRE_DEVICE void advanceState(const Memory<D>& memory, const Stage<D>& stage, f
 template <int D>
 LOIRE_DEVICE void chunks(const LightningChunksParameters& p)
 {
+    waitForPrimary();
+    launchDependents();
     const int sequence = blockIdx.y;
     const int rows = p.rowCount[sequence];
     if (rows == 1)

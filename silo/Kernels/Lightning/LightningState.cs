@@ -67,7 +67,7 @@ public sealed class LightningState
         {
             var fewest = path is Path.AnyShape ? 1 : 2;
             var most = singlesOnly ? 1 : int.MaxValue;
-            var grid = new LaunchGrid((operands.HeadDim + TileColumns - 1) / TileColumns, operands.Heads, step.Sequences, TileThreads, SharedBytes(operands.HeadDim));
+            var grid = new LaunchGrid((operands.HeadDim + TileColumns - 1) / TileColumns, operands.Heads, step.Sequences, TileThreads, SharedBytes(operands.HeadDim), Launches.AreProgrammatic);
             _rows.Launch(stream, grid, ParametersOf(step, operands, fewest, most));
         }
     }
@@ -88,7 +88,7 @@ public sealed class LightningState
             Path.Width128 => (_decode128, 1, 256),
             _ => (_decode128Halves, 2, 256),
         };
-        function.Launch(stream, new LaunchGrid(operands.Heads * parts, step.Sequences, 1, threads), ParametersOf(step, operands, 1, 1));
+        function.Launch(stream, new LaunchGrid(operands.Heads * parts, step.Sequences, 1, threads, Programmatic: Launches.AreProgrammatic), ParametersOf(step, operands, 1, 1));
     }
 
     private static int SharedBytes(int headDim) => ((headDim * TileColumns) + (2 * headDim) + (TileWarps * TileColumns)) * sizeof(float);

@@ -27,6 +27,8 @@ static constexpr int kTileWarps = 4;    // each takes every fourth k
 // Dynamic shared memory: d * 32 floats of state, 2 d of q and k, 4 * 32 of partial sums.
 LOIRE_KERNEL void __launch_bounds__(kTileColumns * kTileWarps) lightning_rows(const LightningStateParameters p)
 {
+    waitForPrimary();
+    launchDependents();
     const int sequence = blockIdx.z;
     const int rows = p.rowCount[sequence];
     if (rows < p.fewestRows || rows > p.mostRows)
@@ -111,6 +113,8 @@ LOIRE_DEVICE void decode(const LightningStateParameters& p)
     __shared__ float k[D];
     __shared__ __align__(16) float partial[Warps * Columns];
 
+    waitForPrimary();
+    launchDependents();
     const int sequence = blockIdx.y;
     if (p.rowCount[sequence] != 1)
     {

@@ -20,6 +20,8 @@ LOIRE_DEVICE int tokensOfPage(const PageBlobsParameters& p) { return blockIdx.z 
 
 LOIRE_KERNEL void __launch_bounds__(256) pages_to_blobs(const PageBlobsParameters p)
 {
+    waitForPrimary();
+    launchDependents();
     const int tokens = tokensOfPage(p);
     const i64 source = pageOffset(p.pages[blockIdx.z], blockIdx.y, 0, p.heads, p.headDim);
     float* keys = p.blobs + blockIdx.z * p.blobStride + static_cast<i64>(blockIdx.y) * tokens * p.headDim;
@@ -33,6 +35,8 @@ LOIRE_KERNEL void __launch_bounds__(256) pages_to_blobs(const PageBlobsParameter
 
 LOIRE_KERNEL void __launch_bounds__(256) blobs_to_pages(const PageBlobsParameters p)
 {
+    waitForPrimary();
+    launchDependents();
     const int tokens = tokensOfPage(p);
     const i64 target = pageOffset(p.pages[blockIdx.z], blockIdx.y, 0, p.heads, p.headDim);
     const float* keys = p.blobs + blockIdx.z * p.blobStride + static_cast<i64>(blockIdx.y) * tokens * p.headDim;
@@ -55,6 +59,8 @@ struct StateClearParameters
 // Block: (part of a slot, layer).
 LOIRE_KERNEL void __launch_bounds__(256) clear_state(const StateClearParameters p)
 {
+    waitForPrimary();
+    launchDependents();
     float* state = p.state + blockIdx.y * p.layerStride;
     for (i64 i = blockIdx.x * static_cast<i64>(blockDim.x) + threadIdx.x; i < p.length; i += static_cast<i64>(gridDim.x) * blockDim.x)
     {

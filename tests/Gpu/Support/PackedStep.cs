@@ -1,4 +1,3 @@
-using Loire.Cuda;
 using Loire.Kernels;
 
 namespace Loire.Gpu.Tests;
