@@ -15,8 +15,10 @@ namespace Loire.Kernels;
 public sealed class AddNorm(CudaModule module)
 {
     private const int MostThreads = 1024;
+    private const int Quad = 4; // elements of a 16-byte load
 
-    private readonly CudaFunction<Parameters> _function = module.Function<Parameters>("add_norm", module.Device.SharedMemoryPerBlock - ReservedBytes);
+    private readonly CudaFunction<Parameters> _any = module.Function<Parameters>("add_norm", module.Device.SharedMemoryPerBlock - ReservedBytes);
+    private readonly CudaFunction<Parameters> _wide = module.Function<Parameters>("add_norm_wide", module.Device.SharedMemoryPerBlock - ReservedBytes);
 
     /// <summary>Of a block, for the sums.</summary>
     private const int ReservedBytes = 1024;
@@ -26,6 +28,7 @@ public sealed class AddNorm(CudaModule module)
     /// <param name="norm">w, <c>[hidden]</c>.</param>
     /// <param name="epsilon">Inside the root.</param>
     /// <param name="output">Where it goes.</param>
+    /// <remarks>Where hidden is a multiple of 4, every address is a multiple of 16.</remarks>
     /// <exception cref="ArgumentException">Hidden is more than a block's shared memory holds.</exception>
     public void Enqueue(CudaStream stream, in NormInput input, DeviceVector<float> norm, float epsilon, in NormOutput output)
     {
@@ -44,7 +47,7 @@ public sealed class AddNorm(CudaModule module)
         var parameters = new Parameters(
             input.Skip, input.Terms, input.TermWeights, input.Shared, input.SharedWeights, input.Embedding, input.Tokens, input.RowIndices,
             norm.Address, output.X, output.Stream, output.Normed, output.Rows, hidden, input.Choices, input.Alpha, input.Beta, epsilon);
-        _function.Launch(stream, new LaunchGrid(output.Rows, 1, 1, ThreadsFor(hidden), sharedBytes, Launches.AreProgrammatic), parameters);
+        (hidden % Quad == 0 ? _wide : _any).Launch(stream, new LaunchGrid(output.Rows, 1, 1, ThreadsFor(hidden), sharedBytes, Launches.AreProgrammatic), parameters);
     }
 
     /// <summary>About eight elements a thread: one row has to be quick when it is the only one.</summary>

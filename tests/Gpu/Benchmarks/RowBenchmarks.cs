@@ -14,8 +14,8 @@ public sealed class AddNormBenchmark : KernelBenchmark
     {
         foreach (var rows in (int[])[1, 64, 256, 8192])
         {
-            var stream = gpu.Upload(Numbers.Normal(1, (long)rows * Hidden));
-            var terms = gpu.Upload(Numbers.Normal(2, 2L * rows * Hidden));
+            var stream = RandomWeights.MakeFloats(gpu, (long)rows * Hidden);
+            var terms = RandomWeights.MakeFloats(gpu, 2L * rows * Hidden);
             var weights = gpu.Upload(Numbers.Uniform(3, 2L * rows));
             var norm = gpu.Upload(Numbers.Uniform(4, Hidden));
             var x = gpu.Poisoned<BFloat16>(rows, Hidden);
@@ -43,7 +43,7 @@ public sealed class RouterBenchmark : KernelBenchmark
     {
         foreach (var rows in (int[])[1, 64, 256, 8192])
         {
-            var x = gpu.Upload(Numbers.Normal(1, (long)rows * Hidden), rows, Hidden);
+            var x = RandomWeights.MakeFloats(gpu, (long)rows * Hidden);
             var weights = RandomWeights.Make(gpu, (long)Experts * Hidden);
             var chosen = gpu.Poisoned<int>(rows, TopK);
             var chosenWeights = gpu.Poisoned<float>(rows, TopK);
@@ -55,7 +55,7 @@ public sealed class RouterBenchmark : KernelBenchmark
             var choice = new RouterChoice(chosen.Matrix, chosenWeights.Matrix);
             yield return new BenchmarkCase(
                 $"{rows} x {Hidden}, {TopK} of {Experts}, chosen and grouped",
-                (stream, _) => router.Route(stream, x.Matrix, weights.Address, default, choice, groups),
+                (stream, _) => router.Route(stream, x.AsVector<float>().AsMatrix(rows, Hidden), weights.Address, default, choice, groups),
                 x, weights, chosen, chosenWeights, offsets, order, workspace)
             {
                 Bytes = ((long)rows * Hidden * 4) + (2L * Experts * Hidden),
@@ -75,12 +75,23 @@ public sealed class GreedySamplingBenchmark : KernelBenchmark
     {
         foreach (var rows in (int[])[1, 64, 256])
         {
-            var logits = gpu.Upload(Numbers.Normal(1, (long)rows * Vocabulary), rows, Vocabulary);
+            var logits = RandomWeights.MakeFloats(gpu, (long)rows * Vocabulary);
             var tokens = gpu.Poisoned<int>(1, rows);
             var logProbs = gpu.Poisoned<float>(1, rows);
             var workspace = gpu.Poisoned<byte>(1, GreedySampling.WorkspaceBytes(rows));
             var kernel = new GreedySampling(gpu.Module("Sampling", ElementType.BFloat16));
-            yield return new BenchmarkCase($"{rows} x {Vocabulary}, greedy", (stream, _) => kernel.Enqueue(stream, logits.Matrix, tokens.Vector, logProbs.Vector, workspace.Vector), logits, tokens, logProbs, workspace)
+            var candidates = gpu.Poisoned<int>(rows, TopCandidates.MostCount);
+            var best = gpu.Poisoned<float>(rows, TopCandidates.MostCount);
+            var candidateSpace = gpu.Poisoned<byte>(1, TopCandidates.WorkspaceBytes(rows, Vocabulary, TopCandidates.MostCount));
+            var top = new TopCandidates(gpu.Module("TopCandidates", ElementType.BFloat16));
+            yield return new BenchmarkCase(
+                $"{rows} x {Vocabulary}, the best {TopCandidates.MostCount}",
+                (stream, _) => top.Enqueue(stream, logits.AsVector<float>().AsMatrix(rows, Vocabulary), candidates.Matrix, best.Matrix, candidateSpace.Vector),
+                candidates, best, candidateSpace)
+            {
+                Bytes = 4L * rows * Vocabulary,
+            };
+            yield return new BenchmarkCase($"{rows} x {Vocabulary}, greedy", (stream, _) => kernel.Enqueue(stream, logits.AsVector<float>().AsMatrix(rows, Vocabulary), tokens.Vector, logProbs.Vector, workspace.Vector), logits, tokens, logProbs, workspace)
             {
                 Bytes = 4L * rows * Vocabulary,
             };
