@@ -9,7 +9,7 @@ internal sealed class KernelCompiler(KernelCache cache, string architecture)
     private static readonly string[] Fixed =
     [
         "--std=c++17",
-        "--default-device",
+        "--device-as-default-execution-space",
         "--generate-line-info",
         "--extra-device-vectorization",
     ];
