@@ -20,8 +20,8 @@ static constexpr int kPiece = 8;       // elements of one 16-byte copy
 static constexpr int kPieces = kChunk / kPiece;
 static constexpr int kWeightBytes = kTileRows * kChunkBytes;
 
-constexpr int stagesFor(int tiles) { return tiles == 1 ? 6 : tiles == 8 ? 4 : 5; }
-constexpr int stageBytes(int tiles) { return kWeightBytes + tiles * 8 * kChunkBytes; }
+LOIRE_DEVICE constexpr int stagesFor(int tiles) { return tiles == 1 ? 6 : tiles == 8 ? 4 : 5; }
+LOIRE_DEVICE constexpr int stageBytes(int tiles) { return kWeightBytes + tiles * 8 * kChunkBytes; }
 
 // Where a tile's weights and tokens are.
 struct StreamTile
