@@ -14,6 +14,8 @@ namespace Loire.Kernels;
 public sealed class RopeAppend(CudaModule module)
 {
     private const int Threads = 256;
+    private const int FewRows = 64; // too few to fill a GPU by themselves: a row is cut into parts
+    private const int PartsOfFewRows = 4;
 
     private readonly CudaFunction<Parameters> _function = module.Function<Parameters>("rope_append");
 
@@ -37,7 +39,7 @@ public sealed class RopeAppend(CudaModule module)
             return;
         }
 
-        _function.Launch(stream, new LaunchGrid(step.Rows, 1, 1, Threads, rotary * sizeof(float), Launches.AreProgrammatic), new Parameters(
+        _function.Launch(stream, new LaunchGrid(step.Rows, step.Rows <= FewRows ? PartsOfFewRows : 1, 1, Threads, rotary * sizeof(float), Launches.AreProgrammatic), new Parameters(
             qkv.Address, queries.Address, layer.Keys, layer.Values, inverseFrequencies.Address,
             step.Positions.Address, step.SequenceOfRow.Address, step.PageTable.Address,
             qkv.Stride, queries.Stride, step.PageTable.Columns, heads, layer.Heads, layer.HeadDim, rotary));

@@ -43,7 +43,7 @@ LOIRE_DEVICE float turned(const T* head, int c, int half, const float* cosines, 
     return c < half ? a * cosines[i] - b * sines[i] : b * cosines[i] + a * sines[i];
 }
 
-// Block: a row. Dynamic shared memory: rotaryDim floats.
+// Block: (row, part of its heads). Dynamic shared memory: rotaryDim floats.
 // Where queries lie in qkv, each thread turns whole pairs, so that nobody reads what somebody has turned.
 LOIRE_KERNEL void __launch_bounds__(256) rope_append(const RopeAppendParameters p)
 {
@@ -61,9 +61,11 @@ LOIRE_KERNEL void __launch_bounds__(256) rope_append(const RopeAppendParameters 
 
     __syncthreads();
     const int d = p.headDim;
+    const int first = blockIdx.y * blockDim.x + threadIdx.x;
+    const int stride = gridDim.y * blockDim.x;
     const T* input = p.qkv + row * p.qkvStride;
     T* queries = p.queries + row * p.queryStride;
-    for (int n = threadIdx.x; n < p.heads * half; n += blockDim.x)
+    for (int n = first; n < p.heads * half; n += stride)
     {
         const int c = n / half * d + n % half;
         const float a = toFloat(input[c]);
@@ -72,8 +74,8 @@ LOIRE_KERNEL void __launch_bounds__(256) rope_append(const RopeAppendParameters 
         store(queries + c + half, b * cosines[n % half] + a * sines[n % half]);
     }
 
-    const int kept = d - 2 * half;
-    for (int n = threadIdx.x; n < p.heads * kept; n += blockDim.x)
+    const int kept = queries == input ? 0 : d - 2 * half;
+    for (int n = first; n < p.heads * kept; n += stride)
     {
         const int c = n / kept * d + 2 * half + n % kept;
         queries[c] = input[c];
@@ -82,7 +84,7 @@ LOIRE_KERNEL void __launch_bounds__(256) rope_append(const RopeAppendParameters 
     const int page = p.pageTable[p.sequenceOfRow[row] * p.pageStride + position / kPageTokens];
     const T* keys = input + static_cast<i64>(p.heads) * d;
     const T* values = keys + static_cast<i64>(p.keyValueHeads) * d;
-    for (int n = threadIdx.x; n < p.keyValueHeads * d; n += blockDim.x)
+    for (int n = first; n < p.keyValueHeads * d; n += stride)
     {
         const int head = n / d;
         const int c = n % d;

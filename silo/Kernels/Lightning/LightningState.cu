@@ -145,22 +145,28 @@ LOIRE_DEVICE void decode(const LightningStateParameters& p)
     const float4 v = make_float4(toFloat(value[0]), toFloat(value[1]), toFloat(value[2]), toFloat(value[3]));
     const float decay = p.decays[head];
     __syncthreads();
+    float ownQ[Steps]; // read before the stores, which the compiler moves no load across
+    float ownK[Steps];
+#pragma unroll
+    for (int i = 0; i < Steps; i++)
+    {
+        ownQ[i] = q[group + i * Group];
+        ownK[i] = k[group + i * Group];
+    }
 
     float4 sum = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
 #pragma unroll
     for (int i = 0; i < Steps; i++)
     {
-        const float ki = k[group + i * Group];
-        const float qi = q[group + i * Group];
-        s[i].x = fmaf(ki, v.x, decay * s[i].x);
-        s[i].y = fmaf(ki, v.y, decay * s[i].y);
-        s[i].z = fmaf(ki, v.z, decay * s[i].z);
-        s[i].w = fmaf(ki, v.w, decay * s[i].w);
+        s[i].x = fmaf(ownK[i], v.x, decay * s[i].x);
+        s[i].y = fmaf(ownK[i], v.y, decay * s[i].y);
+        s[i].z = fmaf(ownK[i], v.z, decay * s[i].z);
+        s[i].w = fmaf(ownK[i], v.w, decay * s[i].w);
         storeOnce(state + i * Group * D, s[i]);
-        sum.x = fmaf(qi, s[i].x, sum.x);
-        sum.y = fmaf(qi, s[i].y, sum.y);
-        sum.z = fmaf(qi, s[i].z, sum.z);
-        sum.w = fmaf(qi, s[i].w, sum.w);
+        sum.x = fmaf(ownQ[i], s[i].x, sum.x);
+        sum.y = fmaf(ownQ[i], s[i].y, sum.y);
+        sum.z = fmaf(ownQ[i], s[i].z, sum.z);
+        sum.w = fmaf(ownQ[i], s[i].w, sum.w);
     }
 
 #pragma unroll
