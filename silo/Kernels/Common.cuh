@@ -212,6 +212,17 @@ LOIRE_DEVICE float4 loadShared4(const float4* address)
 #endif
 }
 
+LOIRE_DEVICE float loadShared(const float* address)
+{
+#ifdef LOIRE_EMULATED
+    return *address;
+#else
+    float v;
+    asm volatile("ld.global.cg.f32 %0, [%1];" : "=f"(v) : "l"(address) : "memory");
+    return v;
+#endif
+}
+
 // ---- Numbers ----------------------------------------------------------------------------------------------------------
 
 LOIRE_DEVICE float infinity() { return __int_as_float(0x7f800000); }

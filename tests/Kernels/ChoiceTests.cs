@@ -5,13 +5,17 @@ public sealed class ChoiceTests
 {
     [Theory]
     [InlineData(1, 6144, ElementType.BFloat16, LinearPath.Stream)]
-    [InlineData(64, 6144, ElementType.BFloat16, LinearPath.Stream)]
-    [InlineData(65, 6144, ElementType.BFloat16, LinearPath.Library)]
+    [InlineData(16, 6144, ElementType.BFloat16, LinearPath.Stream)]
+    [InlineData(17, 6144, ElementType.BFloat16, LinearPath.Library)]
     [InlineData(1, 6140, ElementType.BFloat16, LinearPath.Any)]
     [InlineData(1, 6152, ElementType.BFloat16, LinearPath.Library)]
     [InlineData(8192, 6144, ElementType.Float32, LinearPath.Any)]
     public void A_product_streams_its_weights_while_there_are_few_rows(int rows, int depth, ElementType type, LinearPath expected) =>
         Assert.Equal(expected, LinearChoice.Of(rows, depth, type, canStream: true, hasLibrary: true));
+
+    [Fact]
+    public void Without_the_library_more_rows_are_streamed() =>
+        Assert.Equal(LinearPath.Stream, LinearChoice.Of(64, 6144, ElementType.BFloat16, canStream: true, hasLibrary: false));
 
     [Fact]
     public void Without_shared_memory_and_library_a_product_takes_the_path_for_any_shape() =>
@@ -20,6 +24,7 @@ public sealed class ChoiceTests
     [Theory]
     [InlineData(2, 9216, ExpertsPath.Stream)]
     [InlineData(512, 9216, ExpertsPath.Stream)]
+    [InlineData(1024, 9216, ExpertsPath.Prefill)]
     [InlineData(16_384, 9216, ExpertsPath.Prefill)]
     [InlineData(16_384, 9215, ExpertsPath.Any)]
     public void Experts_stream_their_weights_while_they_have_few_entries(int entries, int width, ExpertsPath expected) =>
@@ -49,7 +54,7 @@ public sealed class ChoiceTests
 
     [Theory]
     [InlineData(8, 64)]
-    [InlineData(6144, 768)]
-    [InlineData(20_000, 1024)]
+    [InlineData(6144, 384)]
+    [InlineData(20_000, 512)]
     public void A_norm_has_whole_warps(int hidden, int expected) => Assert.Equal(expected, AddNorm.ThreadsFor(hidden));
 }

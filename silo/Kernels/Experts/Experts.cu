@@ -152,20 +152,17 @@ struct GateUpProblem
         return p.x + static_cast<i64>(p.order[tile.firstToken + token] / p.topK) * depth;
     }
 
-    LOIRE_DEVICE void finish(const StreamTile& tile, const StreamSums<Tiles>& sums) const
+    // Eight tokens, from firstToken of the tile on.
+    LOIRE_DEVICE void put(const StreamTile& tile, int firstToken, const float* scratch) const
     {
-#pragma unroll
-        for (int n = 0; n < Tiles; n++)
+        const int row = threadIdx.x % kHalfRows;
+#pragma unroll 1
+        for (int token = threadIdx.x / kHalfRows; token < 8 && firstToken + token < tile.tokens; token += kStreamThreads / kHalfRows)
         {
-#pragma unroll
-            for (int j = 0; j < 4; j++)
+            if (row < tile.rows[0])
             {
-                const int row = sums.rowOf(j);
-                const int token = sums.tokenOf(n, j);
-                if (row < tile.rows[0] && token < tile.tokens)
-                {
-                    store(p.activated + static_cast<i64>(tile.firstToken + token) * p.width + tile.firstRow + row, silu(sums.c[0][n][j]) * sums.c[1][n][j]);
-                }
+                const float value = silu(scratch[token * kScratchRow + row]) * scratch[(8 + token) * kScratchRow + row];
+                store(p.activated + static_cast<i64>(tile.firstToken + firstToken + token) * p.width + tile.firstRow + row, value);
             }
         }
     }
@@ -206,21 +203,17 @@ struct DownProblem
 
     LOIRE_DEVICE const bf16* tokenRow(const StreamTile& tile, int token) const { return p.activated + static_cast<i64>(tile.firstToken + token) * depth; }
 
-    LOIRE_DEVICE void finish(const StreamTile& tile, const StreamSums<Tiles>& sums) const
+    // Eight tokens, from firstToken of the tile on.
+    LOIRE_DEVICE void put(const StreamTile& tile, int firstToken, const float* scratch) const
     {
-#pragma unroll
-        for (int n = 0; n < Tiles; n++)
+        const int row = threadIdx.x % kHalfRows;
+        const int half = threadIdx.x / kHalfRows;
+#pragma unroll 1
+        for (int token = 0; token < 8 && firstToken + token < tile.tokens; token++)
         {
-#pragma unroll
-            for (int j = 0; j < 2 * 4; j++)
+            if (row < tile.rows[half])
             {
-                const int half = j / 4;
-                const int row = sums.rowOf(j % 4);
-                const int token = sums.tokenOf(n, j % 4);
-                if (row < tile.rows[half] && token < tile.tokens)
-                {
-                    p.y[static_cast<i64>(p.order[tile.firstToken + token]) * p.hidden + tile.firstRow + half * kHalfRows + row] = sums.c[half][n][j % 4];
-                }
+                p.y[static_cast<i64>(p.order[tile.firstToken + firstToken + token]) * p.hidden + tile.firstRow + half * kHalfRows + row] = scratch[(half * 8 + token) * kScratchRow + row];
             }
         }
     }

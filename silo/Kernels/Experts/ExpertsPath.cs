@@ -16,8 +16,8 @@ public enum ExpertsPath
 /// <summary>Chooses the way of experts.</summary>
 public static class ExpertsChoice
 {
-    /// <summary>From so many entries an expert on, in the mean, the products count more than the weights.</summary>
-    public const int PrefillEntries = 64;
+    /// <summary>From so many entries an expert on, in the mean, large tiles are faster: tests/Benchmarks/results.</summary>
+    public const int PrefillEntries = 24;
 
     /// <param name="entries">Choices of all rows.</param>
     /// <param name="experts">Of which the choices are.</param>

@@ -63,7 +63,7 @@ struct PrefillLoader
             const int half = i / (kHalfRows / kRowsOfPass);
             const int inHalf = row - half * kHalfRows;
             const bool isThere = inHalf < tile.rows[half];
-            copyAsync16Or0(placeOfPiece(stage, row, piece), tile.halves[half] + static_cast<i64>(isThere ? inHalf : 0) * depth + column, isThere);
+            copyAsync16Or0Ahead(placeOfPiece(stage, row, piece), tile.halves[half] + static_cast<i64>(isThere ? inHalf : 0) * depth + column, isThere);
         }
 
 #pragma unroll

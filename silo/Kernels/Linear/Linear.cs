@@ -126,11 +126,16 @@ public sealed class Linear
     private void EnqueueLibrary(CudaStream stream, ulong x, int rows, int depth, ReadOnlySpan<LinearOutput> outputs)
     {
         var library = _library ?? throw new InvalidOperationException("There is no cuBLASLt for this product.");
+        var activations = new DeviceMatrix<BFloat16>(x, rows, depth);
         foreach (var output in outputs)
         {
-            var activations = new DeviceMatrix<BFloat16>(x, rows, depth);
             var weights = new DeviceMatrix<BFloat16>(output.Weights, output.Columns, depth);
-            if (output.IsFloat)
+            var sums = SumsOf(output, rows);
+            if (sums != 0)
+            {
+                library.MatMul(stream, activations, weights, new DeviceMatrix<float>(sums, rows, output.Columns));
+            }
+            else if (output.IsFloat)
             {
                 library.MatMul(stream, activations, weights, new DeviceMatrix<float>(output.Y, rows, output.Columns), output.Stride);
             }
@@ -141,19 +146,23 @@ public sealed class Linear
 
             if (output.Activation is not Activation.None)
             {
-                Activate(stream, output, rows);
+                Activate(stream, output, sums, rows);
             }
         }
     }
 
-    private void Activate(CudaStream stream, in LinearOutput output, int rows)
+    /// <summary>Where the sums wait for their activation before they are rounded; 0: they are no more than the result, or there is no room, and they are rounded before and after.</summary>
+    private ulong SumsOf(in LinearOutput output, int rows) =>
+        output.Activation is not Activation.None && !output.IsFloat && (long)rows * output.Columns <= _workspace.PartialFloats ? _workspace.Partials : 0;
+
+    private void Activate(CudaStream stream, in LinearOutput output, ulong sums, int rows)
     {
         const int wide = 8;
         var segment = output.Segment;
         var isWide = _activateWide is not null && !output.IsFloat && segment.Columns % wide == 0 && segment.Stride % wide == 0 && segment.Y % 16 == 0;
         var columnsOfBlock = Threads * (isWide ? wide : 1);
         var grid = new LaunchGrid((output.Columns + columnsOfBlock - 1) / columnsOfBlock, Math.Min(rows, MostBlocksY), 1, Threads);
-        (isWide ? _activateWide! : _activate).Launch(stream, grid, new ActivateParameters(segment, rows));
+        (isWide ? _activateWide! : _activate).Launch(stream, grid, new ActivateParameters(segment, sums, rows));
     }
 
     /// <summary>Field for field the <c>LinearParameters</c> of Linear.cu.</summary>
@@ -166,7 +175,7 @@ public sealed class Linear
 
     /// <summary>Field for field the <c>ActivateParameters</c> of Linear.cu.</summary>
     [StructLayout(LayoutKind.Sequential)]
-    public readonly record struct ActivateParameters(LinearSegment Segment, int Rows);
+    public readonly record struct ActivateParameters(LinearSegment Segment, ulong Sums, int Rows);
 
     /// <summary>As many as a product has outputs at most.</summary>
     [InlineArray(MostOutputs)]

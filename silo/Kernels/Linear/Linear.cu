@@ -51,7 +51,8 @@ LOIRE_KERNEL void __launch_bounds__(256) linear_any(const __grid_constant__ Line
 // The twin of Linear.ActivateParameters: what a library's product leaves undone.
 struct ActivateParameters
 {
-    LinearSegment segment; // y, in place
+    LinearSegment segment;
+    const float* sums; // [rows, columns]; null: they are in y, rounded
     int rows;
 };
 
@@ -66,7 +67,10 @@ LOIRE_KERNEL void __launch_bounds__(256) activate(const __grid_constant__ Activa
     for (int row = blockIdx.y; row < p.rows; row += gridDim.y)
     {
         const i64 at = static_cast<i64>(row) * p.segment.stride + column;
-        storeOutput(p.segment, row, column, p.segment.isFloat ? static_cast<float*>(p.segment.y)[at] : toFloat(static_cast<T*>(p.segment.y)[at]));
+        const float sum = p.sums ? p.sums[static_cast<i64>(row) * p.segment.columns + column]
+            : p.segment.isFloat  ? static_cast<float*>(p.segment.y)[at]
+                                 : toFloat(static_cast<T*>(p.segment.y)[at]);
+        storeOutput(p.segment, row, column, sum);
     }
 }
 
@@ -84,7 +88,25 @@ LOIRE_KERNEL void __launch_bounds__(256) activate_wide(const __grid_constant__ A
     {
         uint4* at = reinterpret_cast<uint4*>(static_cast<T*>(p.segment.y) + static_cast<i64>(row) * p.segment.stride + column);
         float values[8];
-        unpack8(*at, values);
+        if (p.sums)
+        {
+            const float4* sums = reinterpret_cast<const float4*>(p.sums + static_cast<i64>(row) * p.segment.columns + column);
+            const float4 low = sums[0];
+            const float4 high = sums[1];
+            values[0] = low.x;
+            values[1] = low.y;
+            values[2] = low.z;
+            values[3] = low.w;
+            values[4] = high.x;
+            values[5] = high.y;
+            values[6] = high.z;
+            values[7] = high.w;
+        }
+        else
+        {
+            unpack8(*at, values);
+        }
+
 #pragma unroll
         for (int i = 0; i < 8; i++)
         {
@@ -166,27 +188,19 @@ struct LinearProblem
 
     LOIRE_DEVICE const bf16* tokenRow(const StreamTile&, int token) const { return p.x + static_cast<i64>(token) * depth; }
 
-    template <int Tiles>
-    LOIRE_DEVICE void finish(const StreamTile& tile, const StreamSums<Tiles>& sums) const
+    // Eight tokens, from firstToken of the tile on.
+    LOIRE_DEVICE void put(const StreamTile& tile, int firstToken, const float* scratch) const
     {
         int column;
         const LinearSegment& segment = p.segments[segmentAt(tile.index, column)];
-#pragma unroll
-        for (int half = 0; half < 2; half++)
+        const int row = threadIdx.x % kHalfRows;
+        const int half = threadIdx.x / kHalfRows;
+#pragma unroll 1
+        for (int token = 0; token < 8 && firstToken + token < tile.tokens; token++)
         {
-#pragma unroll
-            for (int n = 0; n < Tiles; n++)
+            if (row < tile.rows[half])
             {
-#pragma unroll
-                for (int j = 0; j < 4; j++)
-                {
-                    const int row = sums.rowOf(j);
-                    const int token = sums.tokenOf(n, j);
-                    if (row < tile.rows[half] && token < tile.tokens)
-                    {
-                        storeOutput(segment, token, column + half * kHalfRows + row, sums.c[half][n][j]);
-                    }
-                }
+                storeOutput(segment, firstToken + token, column + half * kHalfRows + row, scratch[(half * 8 + token) * kScratchRow + row]);
             }
         }
     }

@@ -19,6 +19,9 @@ public static class LinearChoice
     /// <summary>Most rows that the streaming kernels take.</summary>
     public const int MostStreamedRows = 64;
 
+    /// <summary>Most rows for which they are faster than the library: tests/Benchmarks/results.</summary>
+    public const int BestStreamedRows = 16;
+
     /// <summary>The streaming kernels read the depth in pieces of so many elements.</summary>
     public const int StreamedDepth = 64;
 
@@ -37,7 +40,7 @@ public static class LinearChoice
             return LinearPath.Any;
         }
 
-        if (rows <= MostStreamedRows && depth % StreamedDepth == 0 && canStream)
+        if (rows <= (hasLibrary ? BestStreamedRows : MostStreamedRows) && depth % StreamedDepth == 0 && canStream)
         {
             return LinearPath.Stream;
         }

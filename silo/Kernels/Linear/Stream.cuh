@@ -19,6 +19,7 @@ static constexpr int kChunkBytes = 2 * kChunk;
 static constexpr int kPiece = 8;       // elements of one 16-byte copy
 static constexpr int kPieces = kChunk / kPiece;
 static constexpr int kWeightBytes = kTileRows * kChunkBytes;
+static constexpr int kScratchRow = kHalfRows + 4; // floats: the rows of a token, and what keeps two tokens in different banks
 
 LOIRE_DEVICE constexpr int stagesFor(int tiles) { return tiles == 1 ? 6 : tiles == 8 ? 4 : 5; }
 LOIRE_DEVICE constexpr int stageBytes(int tiles) { return kWeightBytes + tiles * 8 * kChunkBytes; }
@@ -35,23 +36,36 @@ struct StreamTile
 };
 
 // Sixteen bytes of row `row` of a stage: rows of 128 bytes, whose pieces are permuted so that eight rows lie in different banks.
-LOIRE_DEVICE unsigned char* pieceOf(unsigned char* rows, int row, int piece) { return rows + row * kChunkBytes + ((piece ^ (row & 7)) * 16); }
+LOIRE_DEVICE int placeOf(int row, int piece) { return row * kChunkBytes + ((piece ^ (row & 7)) * 16); }
+LOIRE_DEVICE unsigned char* pieceOf(unsigned char* rows, int row, int piece) { return rows + placeOf(row, piece); }
 
-// The share of one block of all units, and which blocks share a tile.
+// The share of each block of all units, and which blocks share a tile. The first `longer` have one unit more.
 struct StreamShare
 {
-    int units;
     int workers;
+    int length;
+    int longer;
 
-    LOIRE_DEVICE int begin(int worker) const { return static_cast<int>(static_cast<i64>(units) * worker / workers); }
+    LOIRE_DEVICE int begin(int worker) const { return worker * length + min(worker, longer); }
 
-    LOIRE_DEVICE int ownerOf(int unit) const { return static_cast<int>(((unit + 1LL) * workers - 1) / units); }
+    LOIRE_DEVICE int ownerOf(int unit) const
+    {
+        const int ofLonger = longer * (length + 1);
+        return unit < ofLonger ? unit / (length + 1) : longer + (unit - ofLonger) / length;
+    }
 };
 
 // Blocks beyond the workers have none. A worker has a few units at least: summing up among many costs more than it saves.
 static constexpr int kLeastUnits = 4;
 
-LOIRE_DEVICE StreamShare shareOf(int units) { return { units, min(static_cast<int>(gridDim.x), (units + kLeastUnits - 1) / kLeastUnits) }; }
+LOIRE_DEVICE StreamShare shareOf(int units)
+{
+    StreamShare share;
+    share.workers = min(static_cast<int>(gridDim.x), (units + kLeastUnits - 1) / kLeastUnits);
+    share.length = units / max(1, share.workers);
+    share.longer = units - share.length * share.workers;
+    return share;
+}
 
 template <int Tiles>
 struct StreamSums
@@ -111,6 +125,20 @@ struct StreamSums
                     mmaBf16(c[0][n], a[0][step], b[step]);
                     mmaBf16(c[1][n], a[1][step], b[step]);
                 }
+            }
+        }
+    }
+
+    // Eight tokens' sums, as [half][token][row], into shared memory.
+    LOIRE_DEVICE void spread(float* scratch, int n) const
+    {
+#pragma unroll
+        for (int half = 0; half < 2; half++)
+        {
+#pragma unroll
+            for (int j = 0; j < 4; j++)
+            {
+                scratch[(half * 8 + tokenOf(0, j)) * kScratchRow + rowOf(j)] = c[half][n][j];
             }
         }
     }
@@ -195,18 +223,33 @@ struct StreamSlots
 template <int Tiles, typename Problem>
 struct StreamLoader
 {
-    static constexpr int kWeightCopies = kTileRows * kPieces / kStreamThreads;
-    static constexpr int kTokenCopies = (Tiles * 8 * kPieces + kStreamThreads - 1) / kStreamThreads;
-    static constexpr int kRowsApart = kStreamThreads / kPieces; // of two copies of a thread
+    static constexpr int kRowsApart = kStreamThreads / kPieces;      // of two copies of a thread
+    static constexpr int kHalfCopies = kHalfRows / kRowsApart;       // of a thread, of each half
+    static constexpr int kTokenCopies = (Tiles * 8 + kRowsApart - 1) / kRowsApart;
 
     const Problem& problem;
     StreamTile tile;
-    const bf16* tokenRows[kTokenCopies];
+    const bf16* weights[2];               // what the thread copies next, of its first row of each half
+    const bf16* tokens[kTokenCopies];     // null: there is no such token
     int chunk;
+    int place;                            // of the thread's first copy in a stage; the others are whole rows of eight away
 
     LOIRE_DEVICE StreamLoader(const Problem& p, int unit) : problem(p), chunk(unit % p.chunks)
     {
-        tile = problem.tileAt(unit / problem.chunks);
+        place = placeOf(row(), piece());
+        open(unit / problem.chunks);
+    }
+
+    static LOIRE_DEVICE int row() { return threadIdx.x / kPieces; }
+    static LOIRE_DEVICE int piece() { return threadIdx.x % kPieces; }
+
+    LOIRE_DEVICE void open(int index)
+    {
+        tile = problem.tileAt(index);
+        for (int half = 0; half < 2; half++)
+        {
+            weights[half] = tile.halves[half] + static_cast<i64>(row()) * problem.depth + chunk * kChunk + piece() * kPiece;
+        }
     }
 
     // Tokens are what the kernel before this one wrote; weights are not, and may be loaded before it has ended.
@@ -215,63 +258,81 @@ struct StreamLoader
 #pragma unroll
         for (int i = 0; i < kTokenCopies; i++)
         {
-            const int token = threadIdx.x / kPieces + i * kRowsApart;
-            tokenRows[i] = token < tile.tokens ? problem.tokenRow(tile, token) : nullptr;
+            const int token = row() + i * kRowsApart;
+            tokens[i] = token < tile.tokens ? problem.tokenRow(tile, token) + chunk * kChunk + piece() * kPiece : nullptr;
         }
     }
 
-    LOIRE_DEVICE void loadWeights(unsigned char* stage) const
+    // Of the next unit.
+    LOIRE_DEVICE void loadWeights(unsigned char* stage)
     {
-        const int piece = threadIdx.x % kPieces;
+        const i64 apart = static_cast<i64>(problem.depth) * kRowsApart;
 #pragma unroll
-        for (int i = 0; i < kWeightCopies; i++)
+        for (int half = 0; half < 2; half++)
         {
-            const int row = threadIdx.x / kPieces + i * kRowsApart;
-            const int half = row / kHalfRows;
-            const int inHalf = row % kHalfRows;
-            const bool isThere = inHalf < tile.rows[half];
-            const bf16* source = tile.halves[half] + static_cast<i64>(isThere ? inHalf : 0) * problem.depth + chunk * kChunk + piece * kPiece;
-#ifdef LOIRE_STREAM_AHEAD
-            copyAsync16Or0Ahead(pieceOf(stage, row, piece), source, isThere);
-#else
-            copyAsync16Or0(pieceOf(stage, row, piece), source, isThere);
-#endif
+            const bf16* source = weights[half];
+#pragma unroll
+            for (int i = 0; i < kHalfCopies; i++)
+            {
+                const bool isThere = row() + i * kRowsApart < tile.rows[half];
+                copyAsync16Or0Ahead(stage + place + (half * kHalfRows + i * kRowsApart) * kChunkBytes, isThere ? source : tile.halves[half], isThere);
+                source += apart;
+            }
+
+            weights[half] += kChunk;
         }
     }
 
-    // What lies in the rows of tokens that are not there is multiplied into sums that nobody reads.
-    LOIRE_DEVICE void loadTokens(unsigned char* stage) const
+    // Of the next unit. What lies in the rows of tokens that are not there is multiplied into sums that nobody reads.
+    LOIRE_DEVICE void loadTokens(unsigned char* stage)
     {
-        const int piece = threadIdx.x % kPieces;
 #pragma unroll
         for (int i = 0; i < kTokenCopies; i++)
         {
-            if (tokenRows[i])
+            if (tokens[i])
             {
-                const int token = threadIdx.x / kPieces + i * kRowsApart;
-                copyAsync16(pieceOf(stage + kWeightBytes, token, piece), tokenRows[i] + chunk * kChunk + piece * kPiece);
+                copyAsync16(stage + kWeightBytes + place + i * kRowsApart * kChunkBytes, tokens[i]);
+                tokens[i] += kChunk;
             }
         }
+
+        chunk++;
     }
 
-    LOIRE_DEVICE void advance(bool isMore)
+    LOIRE_DEVICE void load(unsigned char* stage)
     {
-        chunk++;
-        if (chunk == problem.chunks && isMore)
+        if (chunk == problem.chunks)
         {
             chunk = 0;
-            tile = problem.tileAt(tile.index + 1);
-        }
-    }
-
-    LOIRE_DEVICE void findTokensOfNewTile()
-    {
-        if (chunk == 0)
-        {
+            open(tile.index + 1);
             findTokens();
         }
+
+        loadWeights(stage);
+        loadTokens(stage);
     }
 };
+
+// What a block does with the sums of a tile, eight tokens at a time by way of shared memory: a loop of few instructions, as it
+// runs once for many products, and neighbouring threads write neighbouring columns. scratch: 16 * kScratchRow floats.
+template <int Tiles, typename Problem>
+LOIRE_DEVICE void finish(const Problem& problem, const StreamSums<Tiles>& sums, int index, float* scratch)
+{
+    const StreamTile tile = problem.tileAt(index);
+#pragma unroll
+    for (int n = 0; n < Tiles; n++)
+    {
+        if (n * 8 >= tile.tokens)
+        {
+            return;
+        }
+
+        __syncthreads();
+        sums.spread(scratch, n);
+        __syncthreads();
+        problem.put(tile, n * 8, scratch);
+    }
+}
 
 // All units of the block. Dynamic shared memory: stagesFor(Tiles) * stageBytes(Tiles).
 template <int Tiles, typename Problem>
@@ -286,31 +347,27 @@ LOIRE_DEVICE void stream(const Problem& problem, const StreamSlots<Tiles>& slots
 
     const int begin = share.begin(blockIdx.x);
     const int end = share.begin(blockIdx.x + 1);
+    StreamLoader<Tiles, Problem> loader(problem, begin);
 
-    // The weights of the first units are on their way while the kernel before ends: two groups of copies for each of these units.
-    StreamLoader<Tiles, Problem> ahead(problem, begin);
-    for (int i = 0; i < stages - 1; i++)
+    // The weights of the first units are on their way while the kernel before ends.
+    const int early = min(stages - 1, min(end - begin, problem.chunks - loader.chunk));
+    for (int i = 0; i < early; i++)
     {
-        if (begin + i < end)
-        {
-            ahead.loadWeights(dynamicShared() + i * stageBytes(Tiles));
-            ahead.advance(begin + i + 1 < end);
-        }
-
-        copyAsyncCommit();
+        loader.loadWeights(dynamicShared() + i * stageBytes(Tiles));
     }
 
     waitForPrimary();
     launchDependents();
-    StreamLoader<Tiles, Problem> loader(problem, begin);
     loader.findTokens();
     for (int i = 0; i < stages - 1; i++)
     {
-        if (begin + i < end)
+        if (i < early)
         {
             loader.loadTokens(dynamicShared() + i * stageBytes(Tiles));
-            loader.advance(begin + i + 1 < end);
-            loader.findTokensOfNewTile();
+        }
+        else if (begin + i < end)
+        {
+            loader.load(dynamicShared() + i * stageBytes(Tiles));
         }
 
         copyAsyncCommit();
@@ -328,14 +385,12 @@ LOIRE_DEVICE void stream(const Problem& problem, const StreamSlots<Tiles>& slots
         __syncthreads(); // the unit is there for all, and all are done with the one before, whose stage is free now
         if (unit + stages - 1 < end)
         {
-            loader.loadWeights(dynamicShared() + free * stageBytes(Tiles));
-            loader.loadTokens(dynamicShared() + free * stageBytes(Tiles));
-            loader.advance(unit + stages < end);
-            loader.findTokensOfNewTile();
+            loader.load(dynamicShared() + free * stageBytes(Tiles));
         }
 
         copyAsyncCommit();
-        sums.multiply(dynamicShared() + stage * stageBytes(Tiles));
+        unsigned char* current = dynamicShared() + stage * stageBytes(Tiles);
+        sums.multiply(current);
         stage = stage + 1 == stages ? 0 : stage + 1;
         free = free + 1 == stages ? 0 : free + 1;
         chunk++;
@@ -344,7 +399,7 @@ LOIRE_DEVICE void stream(const Problem& problem, const StreamSlots<Tiles>& slots
             const int firstUnit = tile * problem.chunks;
             if (slots.join(sums, share, firstUnit, firstUnit + problem.chunks, isLast))
             {
-                problem.finish(problem.tileAt(tile), sums);
+                finish<Tiles>(problem, sums, tile, reinterpret_cast<float*>(current)); // nothing is copied there before the next barrier
             }
 
             sums.clear();

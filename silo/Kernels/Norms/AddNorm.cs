@@ -14,7 +14,7 @@ namespace Loire.Kernels;
 /// <param name="module">Compiled from <c>AddNorm.cu</c>.</param>
 public sealed class AddNorm(CudaModule module)
 {
-    private const int MostThreads = 1024;
+    private const int MostThreads = 512; // more would leave them few registers
     private const int Quad = 4; // elements of a 16-byte load
 
     private readonly CudaFunction<Parameters> _any = module.Function<Parameters>("add_norm", module.Device.SharedMemoryPerBlock - ReservedBytes);
@@ -50,8 +50,8 @@ public sealed class AddNorm(CudaModule module)
         (hidden % Quad == 0 ? _wide : _any).Launch(stream, new LaunchGrid(output.Rows, 1, 1, ThreadsFor(hidden), sharedBytes, Launches.AreProgrammatic), parameters);
     }
 
-    /// <summary>About eight elements a thread: one row has to be quick when it is the only one.</summary>
-    internal static int ThreadsFor(int hidden) => Math.Clamp((hidden + 7) / 8 / 32 * 32, 64, MostThreads);
+    /// <summary>Sixteen elements a thread: one row is quick when it is the only one, and of many rows several share a multiprocessor. By hidden alone: the sum's order depends on it.</summary>
+    internal static int ThreadsFor(int hidden) => Math.Clamp((hidden + 15) / 16 / 32 * 32, 64, MostThreads);
 
     /// <summary>Field for field the <c>AddNormParameters</c> of AddNorm.cu.</summary>
     [StructLayout(LayoutKind.Sequential)]

@@ -48,7 +48,7 @@ LOIRE_DEVICE float streamAt(const AddNormParameters& p, i64 row, int i)
 }
 
 // One block a row. Dynamic shared memory: hidden floats.
-LOIRE_KERNEL void __launch_bounds__(1024) add_norm(const __grid_constant__ AddNormParameters p)
+LOIRE_KERNEL void __launch_bounds__(512) add_norm(const __grid_constant__ AddNormParameters p)
 {
     __shared__ float sums[kWarp];
     float* held = reinterpret_cast<float*>(dynamicShared());
@@ -112,6 +112,7 @@ LOIRE_DEVICE float4 stream4At(const AddNormParameters& p, i64 row, int i)
     }
 
     float4 sum = make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+#pragma unroll 2
     for (int choice = 0; choice < p.choices; choice++)
     {
         const i64 term = row * p.choices + choice;
@@ -127,7 +128,7 @@ LOIRE_DEVICE float4 stream4At(const AddNormParameters& p, i64 row, int i)
 }
 
 // One block a row. Dynamic shared memory: hidden floats.
-LOIRE_KERNEL void __launch_bounds__(1024) add_norm_wide(const __grid_constant__ AddNormParameters p)
+LOIRE_KERNEL void __launch_bounds__(512, 3) add_norm_wide(const __grid_constant__ AddNormParameters p)
 {
     __shared__ float sums[kWarp];
     float* held = reinterpret_cast<float*>(dynamicShared());

@@ -7,7 +7,7 @@ namespace Loire.Kernels;
 /// <remarks>
 /// <para>x: fp32 <c>[rows, hidden]</c>, so that a choice does not turn on the rounding of x; W: T <c>[experts, hidden]</c>; at most 1024 experts and 32 choices.</para>
 /// <para>The lower expert wins a tie. With a shared expert, <c>c = σ(w x)</c> is its weight and the others are multiplied by <c>1 − c</c>.</para>
-/// <para>A row's bits do not depend on its batch. A row of NaN chooses some experts with weights of NaN.</para>
+/// <para>A row's bits do not depend on its batch, but for one border: up to 16 rows a logit is summed by a block, beyond by a warp. A row of NaN chooses some experts with weights of NaN.</para>
 /// <para>Cost: <c>2 · experts · hidden</c> bytes a row in bf16, mostly from the cache; bound by its launch when there are few rows.</para>
 /// <para>Source: Shazeer et al. 2017, arXiv:1701.06538, as in the models' own code. Meaning: <see cref="RouterReference"/>.</para>
 /// </remarks>
@@ -19,12 +19,17 @@ public sealed class Router
     /// <summary>Up to so many, one block chooses and sorts them all.</summary>
     internal const int FewEntries = 1024;
 
+    /// <summary>Up to so many rows, each logit has a block of its own, and the last one does the rest. A row of few has other last bits than one of many.</summary>
+    internal const int FewRows = 16;
+
     private const int Threads = 256;
     private const int WarpsOfBlock = Threads / 32;
     private const int RowsOfBlock = 4;
+    private const int ColumnsOfBlock = 4 * WarpsOfBlock;
     private const int MostThreads = 1024;
 
     private readonly StreamWorkspace _workspace;
+    private readonly CudaFunction<ChooseParameters> _few;
     private readonly CudaFunction<ChooseParameters> _logits;
     private readonly CudaFunction<ChooseParameters> _choose;
     private readonly CudaFunction<ChooseParameters> _chooseAndGroup;
@@ -35,6 +40,7 @@ public sealed class Router
     public Router(CudaModule module, StreamWorkspace workspace)
     {
         _workspace = workspace;
+        _few = module.Function<ChooseParameters>("router_few");
         _logits = module.Function<ChooseParameters>("router_logits");
         _choose = module.Function<ChooseParameters>("router_choose");
         _chooseAndGroup = module.Function<ChooseParameters>("router_choose_and_group");
@@ -59,9 +65,16 @@ public sealed class Router
         }
 
         var parameters = new ChooseParameters(
-            x.Address, weights, shared.Coefficient, _workspace.Partials, choice.Experts.Address, choice.Weights.Address, choice.SharedWeights, groups.Offsets.Address, groups.Order.Address,
+            x.Address, weights, shared.Coefficient, _workspace.Partials, choice.Experts.Address, choice.Weights.Address, choice.SharedWeights, groups.Offsets.Address, groups.Order.Address, _workspace.Arrivals,
             choice.Rows, checked((int)x.Columns), experts, columns, choice.TopK, (int)shared.Mode);
-        _logits.Launch(stream, new LaunchGrid((columns + WarpsOfBlock - 1) / WarpsOfBlock, (choice.Rows + RowsOfBlock - 1) / RowsOfBlock, 1, Threads, 0, Launches.AreProgrammatic), parameters);
+        var grid = new LaunchGrid((columns + ColumnsOfBlock - 1) / ColumnsOfBlock, (choice.Rows + RowsOfBlock - 1) / RowsOfBlock, 1, Threads, 0, Launches.AreProgrammatic);
+        if (choice.Rows <= FewRows && choice.Experts.Length <= FewEntries)
+        {
+            _few.Launch(stream, grid with { X = columns, Y = choice.Rows }, parameters);
+            return;
+        }
+
+        _logits.Launch(stream, grid, parameters);
         if (choice.Experts.Length <= FewEntries)
         {
             _chooseAndGroup.Launch(stream, new LaunchGrid(1, 1, 1, MostThreads, 0, Launches.AreProgrammatic), parameters);
@@ -108,7 +121,7 @@ public sealed class Router
     /// <summary>Field for field the <c>RouterChooseParameters</c> of Router.cu.</summary>
     [StructLayout(LayoutKind.Sequential)]
     public readonly record struct ChooseParameters(
-        ulong X, ulong Router, ulong Coefficient, ulong Logits, ulong Choices, ulong Weights, ulong SharedWeights, ulong Offsets, ulong Order,
+        ulong X, ulong Router, ulong Coefficient, ulong Logits, ulong Choices, ulong Weights, ulong SharedWeights, ulong Offsets, ulong Order, ulong Arrivals,
         int Rows, int Hidden, int Experts, int Columns, int TopK, int SharedMode);
 
     /// <summary>Field for field the <c>RouterGroupParameters</c> of Router.cu.</summary>

@@ -15,6 +15,7 @@ struct RouterChooseParameters
     float* sharedWeights;    // [rows]; used only with a shared expert
     int* offsets;            // as of RouterGroupParameters; used only by choose_and_group
     int* order;
+    int* arrivals;           // one count, 0 before and after; used only by router_few
     int rows;
     int hidden;
     int experts;
@@ -24,6 +25,7 @@ struct RouterChooseParameters
 };
 
 static constexpr int kLogitRows = 4;
+static constexpr int kLogitColumns = 4;
 
 LOIRE_DEVICE void load8(const float* address, float (&values)[8])
 {
@@ -41,25 +43,33 @@ LOIRE_DEVICE void load8(const float* address, float (&values)[8])
 
 LOIRE_DEVICE void load8(const bf16* address, float (&values)[8]) { unpack8(*reinterpret_cast<const uint4*>(address), values); }
 
-// One warp: a row of w with kLogitRows rows of x. The order of a sum depends on the length alone.
-LOIRE_DEVICE void dots(const float* const (&x)[kLogitRows], const T* w, int length, float (&sums)[kLogitRows])
+// One warp: four rows of w with four of x. The order of a sum depends on the length alone.
+LOIRE_DEVICE void dots(const float* const (&x)[kLogitRows], const T* const (&w)[kLogitColumns], int length, float (&sums)[kLogitColumns][kLogitRows])
 {
     const int lane = threadIdx.x % kWarp;
     const int wide = length % 8 == 0 ? length : 0; // rows begin at multiples of 16 bytes then
-#pragma unroll 2
     for (int i = lane * 8; i < wide; i += kWarp * 8)
     {
-        float weights[8];
-        load8(w + i, weights);
+        float values[kLogitRows][8];
 #pragma unroll
         for (int r = 0; r < kLogitRows; r++)
         {
-            float values[8];
-            load8(x[r] + i, values);
+            load8(x[r] + i, values[r]);
+        }
+
 #pragma unroll
-            for (int j = 0; j < 8; j++)
+        for (int c = 0; c < kLogitColumns; c++)
+        {
+            float weights[8];
+            load8(w[c] + i, weights);
+#pragma unroll
+            for (int r = 0; r < kLogitRows; r++)
             {
-                sums[r] = fmaf(values[j], weights[j], sums[r]);
+#pragma unroll
+                for (int j = 0; j < 8; j++)
+                {
+                    sums[c][r] = fmaf(values[r][j], weights[j], sums[c][r]);
+                }
             }
         }
     }
@@ -67,48 +77,83 @@ LOIRE_DEVICE void dots(const float* const (&x)[kLogitRows], const T* w, int leng
     for (int i = wide + lane; i < length; i += kWarp)
     {
 #pragma unroll
-        for (int r = 0; r < kLogitRows; r++)
+        for (int c = 0; c < kLogitColumns; c++)
         {
-            sums[r] = fmaf(x[r][i], toFloat(w[i]), sums[r]);
+#pragma unroll
+            for (int r = 0; r < kLogitRows; r++)
+            {
+                sums[c][r] = fmaf(x[r][i], toFloat(w[c][i]), sums[c][r]);
+            }
         }
     }
 
 #pragma unroll
-    for (int r = 0; r < kLogitRows; r++)
+    for (int c = 0; c < kLogitColumns; c++)
     {
-        sums[r] = warpSum(sums[r]);
+#pragma unroll
+        for (int r = 0; r < kLogitRows; r++)
+        {
+            sums[c][r] = warpSum(sums[c][r]);
+        }
     }
 }
 
-// Grid: (columns, a warp each; rows, kLogitRows each).
-LOIRE_KERNEL void __launch_bounds__(kThreads) router_logits(const __grid_constant__ RouterChooseParameters p)
+LOIRE_DEVICE const T* columnOf(const RouterChooseParameters& p, int column)
 {
-    const int column = blockIdx.x * (blockDim.x / kWarp) + threadIdx.x / kWarp;
-    const int first = blockIdx.y * kLogitRows;
-    waitForPrimary();
-    launchDependents();
-    if (column >= p.columns)
+    return column < p.experts ? p.router + static_cast<i64>(column) * p.hidden : p.coefficient;
+}
+
+LOIRE_DEVICE void computeLogits(const RouterChooseParameters& p)
+{
+    const int firstColumn = (blockIdx.x * kWarps + threadIdx.x / kWarp) * kLogitColumns;
+    const int firstRow = blockIdx.y * kLogitRows;
+    if (firstColumn >= p.columns)
     {
         return;
     }
 
     const float* x[kLogitRows];
-    float sums[kLogitRows];
+    const T* w[kLogitColumns];
+    float sums[kLogitColumns][kLogitRows];
 #pragma unroll
     for (int r = 0; r < kLogitRows; r++)
     {
-        x[r] = p.x + static_cast<i64>(min(first + r, p.rows - 1)) * p.hidden;
-        sums[r] = 0.0f;
-    }
-
-    dots(x, column < p.experts ? p.router + static_cast<i64>(column) * p.hidden : p.coefficient, p.hidden, sums);
-    if (threadIdx.x % kWarp == 0)
-    {
-        for (int r = 0; r < kLogitRows && first + r < p.rows; r++)
+        x[r] = p.x + static_cast<i64>(min(firstRow + r, p.rows - 1)) * p.hidden;
+#pragma unroll
+        for (int c = 0; c < kLogitColumns; c++)
         {
-            p.logits[static_cast<i64>(first + r) * p.columns + column] = sums[r];
+            sums[c][r] = 0.0f;
         }
     }
+
+#pragma unroll
+    for (int c = 0; c < kLogitColumns; c++)
+    {
+        w[c] = columnOf(p, min(firstColumn + c, p.columns - 1));
+    }
+
+    dots(x, w, p.hidden, sums);
+    const int lane = threadIdx.x % kWarp;
+#pragma unroll
+    for (int c = 0; c < kLogitColumns; c++)
+    {
+#pragma unroll
+        for (int r = 0; r < kLogitRows; r++)
+        {
+            if (lane == c * kLogitRows + r && firstColumn + c < p.columns && firstRow + r < p.rows)
+            {
+                p.logits[static_cast<i64>(firstRow + r) * p.columns + firstColumn + c] = sums[c][r];
+            }
+        }
+    }
+}
+
+// Grid: (columns, kLogitColumns a warp; rows, kLogitRows a warp).
+LOIRE_KERNEL void __launch_bounds__(kThreads) router_logits(const __grid_constant__ RouterChooseParameters p)
+{
+    waitForPrimary();
+    launchDependents();
+    computeLogits(p);
 }
 
 // The greatest of a warp's values and its index; the lower index among equals.
@@ -131,10 +176,12 @@ LOIRE_DEVICE void warpBest(float& value, int& index)
 LOIRE_DEVICE bool isBefore(float a, int expert, float b, int other) { return a > b || (a == b && expert < other); }
 
 // One warp: the best topK, at most 32, of a row and their softmax. Each is found among those that come after the one before.
-LOIRE_DEVICE void choose(const RouterChooseParameters& p, i64 row)
+// kept: a second place for the choices; null: none.
+LOIRE_DEVICE void choose(const RouterChooseParameters& p, i64 row, int* kept)
 {
     const int lane = threadIdx.x % kWarp;
     const float* logits = p.logits + row * p.columns;
+    const float own = loadShared(logits + min(lane, p.experts - 1));
     float chosen = -infinity(); // of choice `lane`
     float most = 0.0f;
     float last = infinity();
@@ -146,7 +193,8 @@ LOIRE_DEVICE void choose(const RouterChooseParameters& p, i64 row)
         for (int expert = lane; expert < p.experts; expert += kWarp)
         {
             // With NaN no expert would be chosen; as the least it is, and makes the weights NaN.
-            const float logit = logits[expert] == logits[expert] ? logits[expert] : -infinity();
+            const float read = expert == lane ? own : loadShared(logits + expert);
+            const float logit = read == read ? read : -infinity();
             if (isBefore(last, lastExpert, logit, expert) && isBefore(logit, expert, best, index))
             {
                 best = logit;
@@ -162,10 +210,14 @@ LOIRE_DEVICE void choose(const RouterChooseParameters& p, i64 row)
         {
             chosen = best;
             p.choices[row * p.topK + choice] = index;
+            if (kept)
+            {
+                kept[row * p.topK + choice] = index;
+            }
         }
     }
 
-    const float heard = p.sharedMode == 0 ? 0.0f : p.sharedMode == 2 ? 1.0f : sigmoid(logits[p.experts]);
+    const float heard = p.sharedMode == 0 ? 0.0f : p.sharedMode == 2 ? 1.0f : sigmoid(loadShared(logits + p.experts));
     const float weight = lane < p.topK ? expf(chosen - most) : 0.0f;
     const float sum = warpSum(weight);
     if (lane < p.topK)
@@ -187,22 +239,22 @@ LOIRE_KERNEL void __launch_bounds__(kThreads) router_choose(const __grid_constan
     launchDependents();
     if (row < p.rows)
     {
-        choose(p, row);
+        choose(p, row, nullptr);
     }
 }
 
-// One block for few rows: chooses, then sorts the entries by expert, a warp an expert.
-LOIRE_KERNEL void __launch_bounds__(1024) router_choose_and_group(const __grid_constant__ RouterChooseParameters p)
+static constexpr int kFewEntries = 1024;
+
+// The block chooses for all rows, then sorts the entries by expert, a warp an expert. kept: kFewEntries in shared memory.
+LOIRE_DEVICE void chooseAndGroup(const RouterChooseParameters& p, int* kept)
 {
     const int warp = threadIdx.x / kWarp;
     const int lane = threadIdx.x % kWarp;
     const int warps = blockDim.x / kWarp;
     const int entries = p.rows * p.topK;
-    waitForPrimary();
-    launchDependents();
     for (int row = warp; row < p.rows; row += warps)
     {
-        choose(p, row);
+        choose(p, row, kept);
     }
 
     __syncthreads();
@@ -212,7 +264,7 @@ LOIRE_KERNEL void __launch_bounds__(1024) router_choose_and_group(const __grid_c
         for (int first = 0; first < entries; first += kWarp)
         {
             const int i = first + lane;
-            before += __popc(__ballot_sync(kAllLanes, i < entries && p.choices[i] < expert));
+            before += __popc(__ballot_sync(kAllLanes, i < entries && kept[i] < expert));
         }
 
         if (lane == 0)
@@ -224,7 +276,7 @@ LOIRE_KERNEL void __launch_bounds__(1024) router_choose_and_group(const __grid_c
         for (int first = 0; first < entries; first += kWarp)
         {
             const int i = first + lane;
-            const bool isOwn = i < entries && p.choices[i] == expert;
+            const bool isOwn = i < entries && kept[i] == expert;
             const u32 votes = __ballot_sync(kAllLanes, isOwn);
             if (isOwn)
             {
@@ -232,6 +284,71 @@ LOIRE_KERNEL void __launch_bounds__(1024) router_choose_and_group(const __grid_c
             }
 
             before += __popc(votes);
+        }
+    }
+}
+
+// One block, some hundred rows at most.
+LOIRE_KERNEL void __launch_bounds__(1024) router_choose_and_group(const __grid_constant__ RouterChooseParameters p)
+{
+    __shared__ int kept[kFewEntries];
+    waitForPrimary();
+    launchDependents();
+    chooseAndGroup(p, kept);
+}
+
+// The whole block: one row of w with one of x.
+LOIRE_DEVICE float blockDot(const float* x, const T* w, int length, float* scratch)
+{
+    float sum = 0.0f;
+    const int wide = length % 8 == 0 ? length : 0; // rows begin at multiples of 16 bytes then
+#pragma unroll 4
+    for (int i = threadIdx.x * 8; i < wide; i += kThreads * 8)
+    {
+        float weights[8];
+        float values[8];
+        load8(w + i, weights);
+        load8(x + i, values);
+#pragma unroll
+        for (int j = 0; j < 8; j++)
+        {
+            sum = fmaf(values[j], weights[j], sum);
+        }
+    }
+
+    for (int i = wide + threadIdx.x; i < length; i += kThreads)
+    {
+        sum = fmaf(x[i], toFloat(w[i]), sum);
+    }
+
+    return blockSum(sum, scratch);
+}
+
+// A few rows, all in one launch: a block for each logit, and the last one to arrive has all of them before it. Grid: (columns, rows).
+LOIRE_KERNEL void __launch_bounds__(kThreads) router_few(const __grid_constant__ RouterChooseParameters p)
+{
+    __shared__ float scratch[kWarp];
+    __shared__ int kept[kFewEntries];
+    __shared__ int isLast;
+    const int column = blockIdx.x;
+    waitForPrimary();
+    launchDependents();
+    const float logit = blockDot(p.x + static_cast<i64>(blockIdx.y) * p.hidden, columnOf(p, column), p.hidden, scratch);
+    if (threadIdx.x == 0)
+    {
+        p.logits[static_cast<i64>(blockIdx.y) * p.columns + column] = logit;
+        __threadfence();
+        isLast = atomicAdd(p.arrivals, 1) == static_cast<int>(gridDim.x * gridDim.y) - 1;
+    }
+
+    __syncthreads();
+    if (isLast)
+    {
+        __threadfence();
+        chooseAndGroup(p, kept);
+        if (threadIdx.x == 0)
+        {
+            *p.arrivals = 0;
         }
     }
 }

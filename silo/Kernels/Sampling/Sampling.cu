@@ -50,6 +50,43 @@ LOIRE_DEVICE Best warpBest(Best best)
     return best;
 }
 
+static constexpr int kAtOnce = 8; // loads of a thread that are under way
+
+// Adds logits i, i + kThreads, ... to what a thread has.
+LOIRE_DEVICE void add(Best& best, const float* logits, int i, int end)
+{
+    float values[kAtOnce];
+#pragma unroll
+    for (int j = 0; j < kAtOnce; j++)
+    {
+        const int at = i + j * kThreads;
+        values[j] = at < end ? logits[at] : -infinity();
+    }
+
+    const float before = best.value;
+#pragma unroll
+    for (int j = 0; j < kAtOnce; j++)
+    {
+        if (values[j] > best.value)
+        {
+            best.value = values[j];
+            best.index = i + j * kThreads;
+        }
+    }
+
+    if (best.value > -infinity())
+    {
+        float sum = before > -infinity() ? best.sum * expf(before - best.value) : 0.0f;
+#pragma unroll
+        for (int j = 0; j < kAtOnce; j++)
+        {
+            sum += expf(values[j] - best.value); // 0 for -infinity; NaN stays
+        }
+
+        best.sum = sum;
+    }
+}
+
 // Grid: (parts, rows). The greatest of one part of a row, and the sum of its exponentials.
 LOIRE_KERNEL void __launch_bounds__(kThreads) greatest_of_parts(const __grid_constant__ SamplingParameters p)
 {
@@ -62,19 +99,9 @@ LOIRE_KERNEL void __launch_bounds__(kThreads) greatest_of_parts(const __grid_con
     launchDependents();
 
     Best best = { -infinity(), p.vocabulary, 0.0f };
-    for (int i = first + threadIdx.x; i < end; i += kThreads)
+    for (int i = first + threadIdx.x; i < end; i += kAtOnce * kThreads)
     {
-        const float logit = logits[i];
-        if (logit > best.value)
-        {
-            best.sum = best.sum * expf(best.value - logit) + 1.0f;
-            best.value = logit;
-            best.index = i;
-        }
-        else if (logit > -infinity())
-        {
-            best.sum += expf(logit - best.value);
-        }
+        add(best, logits, i, end);
     }
 
     best = warpBest(best);

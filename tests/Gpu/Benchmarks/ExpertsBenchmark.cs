@@ -23,12 +23,10 @@ public sealed class ExpertsBenchmark : KernelBenchmark
         }
 
         yield return Case(gpu, 64, ExpertsPath.Stream, gateUp, down, spread: false);
-        foreach (var rows in (int[])[256, 1024, 8192])
+        foreach (var rows in (int[])[64, 256, 512, 8192])
         {
             yield return Case(gpu, rows, ExpertsPath.Prefill, gateUp, down);
         }
-
-        yield return Case(gpu, 8192, ExpertsPath.Stream, gateUp, down);
     }
 
     private static BenchmarkCase Case(Gpu gpu, int rows, ExpertsPath path, DeviceMemory gateUp, DeviceMemory down, bool spread = true)

@@ -8,6 +8,8 @@ public sealed class RouterTests(Gpu gpu) : IClassFixture<Gpu>
     [InlineData(1, 6144, 32, 2, SharedGateMode.None, ElementType.BFloat16)]
     [InlineData(70, 1000, 40, 8, SharedGateMode.Sigmoid, ElementType.BFloat16)]
     [InlineData(5, 33, 1000, 16, SharedGateMode.Softmax, ElementType.Float32)]
+    [InlineData(32, 256, 64, 32, SharedGateMode.None, ElementType.Float32)]
+    [InlineData(256, 256, 32, 2, SharedGateMode.None, ElementType.BFloat16)]
     [InlineData(700, 64, 8, 2, SharedGateMode.None, ElementType.Float32)]
     [InlineData(600, 40, 33, 3, SharedGateMode.Sigmoid, ElementType.BFloat16)]
     [InlineData(3, 7, 1, 1, SharedGateMode.None, ElementType.Float32)]
@@ -54,16 +56,20 @@ public sealed class RouterTests(Gpu gpu) : IClassFixture<Gpu>
     }
 
     [GpuFact]
-    public void A_row_chooses_the_same_with_the_same_bits_alone_and_in_a_batch()
+    public void A_row_chooses_with_the_same_bits_in_any_batch_of_few_rows_and_in_any_of_many()
     {
         var x = Numbers.Normal(1, 600 * 512);
         var w = Numbers.Rounded(Numbers.Normal(2, 32 * 512, 0.05));
 
         var batched = Route(x, w, new float[512], (600, 512, 32, 2), SharedGateMode.None, ElementType.BFloat16);
+        var fewer = Route(x[^(20 * 512)..], w, new float[512], (20, 512, 32, 2), SharedGateMode.None, ElementType.BFloat16);
+        var few = Route(x[^(16 * 512)..], w, new float[512], (16, 512, 32, 2), SharedGateMode.None, ElementType.BFloat16);
         var alone = Route(x[^512..], w, new float[512], (1, 512, 32, 2), SharedGateMode.None, ElementType.BFloat16);
 
-        Assert.Equal(batched.Chosen[^2..], alone.Chosen);
-        Assert.Equal(batched.Weights[^2..], alone.Weights);
+        Assert.Equal(batched.Chosen[^40..], fewer.Chosen);
+        Assert.Equal(batched.Weights[^40..], fewer.Weights);
+        Assert.Equal(few.Chosen[^2..], alone.Chosen);
+        Assert.Equal(few.Weights[^2..], alone.Weights);
     }
 
     [GpuTheory]
