@@ -5,7 +5,7 @@ namespace Loire.Cuda;
 
 /// <summary>A kernel that takes one struct by value.</summary>
 /// <typeparam name="TParameters">Field for field the kernel's; its size was checked when the module was loaded.</typeparam>
-public sealed class CudaFunction<TParameters>
+public sealed class CudaFunction<TParameters> : IKernelFigures
     where TParameters : unmanaged
 {
     private const int FreeSharedBytes = 48 * 1024;
@@ -30,6 +30,8 @@ public sealed class CudaFunction<TParameters>
 
     /// <summary>Bytes of a thread that did not fit registers: 0 is the aim.</summary>
     public int SpillBytes => Attribute(FunctionAttribute.LocalBytes);
+
+    KernelFigures IKernelFigures.Figures => new(Name, Registers, SpillBytes);
 
     /// <summary>Blocks of that form that are on one multiprocessor at once.</summary>
     public int BlocksPerMultiprocessor(int threads, int sharedBytes = 0)

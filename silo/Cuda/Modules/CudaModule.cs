@@ -43,6 +43,9 @@ public sealed class CudaModule : IDisposable
         return function;
     }
 
+    /// <summary>Of the functions that have been asked for.</summary>
+    public IEnumerable<KernelFigures> Figures => _functions.Values.Cast<IKernelFigures>().Select(function => function.Figures);
+
     public void Dispose() => _handle.Dispose();
 
     private CudaFunction<T> Open<T>(string name)

@@ -5,13 +5,17 @@ namespace Loire.Cuda;
 
 /// <summary>Matrix products by cuBLASLt: <c>y[M, N] = x[M, K] · w[N, K]ᵀ</c>, all row-major, x and w bf16, sums in fp32, y bf16 or fp32.</summary>
 /// <remarks>
-/// One thread and one stream at a time: the workspace is shared. The algorithm of a shape is chosen at its first product and kept,
+/// One thread and one stream at a time: the workspace is shared. The algorithm of a shape is chosen at its first product, by trial for multiples of 1,024 rows, and kept,
 /// so a shape gives the same bits each time; another count of rows may get another algorithm, and a row other last bits.
 /// </remarks>
 public sealed unsafe class CublasLt : IDisposable
 {
     private const int MostPlans = 4096;
     private const long WorkspaceBytes = 64L << 20;
+    private const int Candidates = 12;
+
+    /// <summary>Products of whole pieces of prompts come again and again: for those it pays to try.</summary>
+    private const int TimedMultiple = 1024;
 
     private readonly CudaDevice _device;
     private readonly DeviceMemory _workspace;
@@ -82,19 +86,23 @@ public sealed unsafe class CublasLt : IDisposable
         var shape = new ProductShape(rows, columns, x.Columns, yStride == 0 ? columns : yStride, type);
         if (!_plans.TryGetValue(shape, out var plan))
         {
-            plan = Plan(shape);
+            plan = Plan(shape, shape.M % TimedMultiple == 0 && !accumulate ? new Trial(stream, x.Address, w.Address, y) : null);
         }
 
-        float one = 1, beta = accumulate ? 1 : 0;
-        Check(
-            CublasLtApi.MatMul(
-                _handle, plan.Operation, &one, w.Address, plan.W, x.Address, plan.X, &beta, y, plan.Y, y, plan.Y,
-                plan.Algorithm, _workspace.Address, (nuint)WorkspaceBytes, stream.Handle.DangerousGetHandle()),
-            "cublasLtMatmul",
-            shape);
+        Check(Run(plan, plan.Algorithm, new Trial(stream, x.Address, w.Address, y), accumulate ? 1 : 0), "cublasLtMatmul", shape);
     }
 
-    private ProductPlan Plan(ProductShape shape)
+    private int Run(ProductPlan plan, CublasLtAlgorithm* algorithm, Trial on, float beta)
+    {
+        float one = 1;
+        return CublasLtApi.MatMul(
+            _handle, plan.Operation, &one, on.W, plan.W, on.X, plan.X, &beta, on.Y, plan.Y, on.Y, plan.Y,
+            algorithm, _workspace.Address, (nuint)WorkspaceBytes, on.Stream.Handle.DangerousGetHandle());
+    }
+
+    /// <param name="shape">Of the product.</param>
+    /// <param name="trial">Where to time algorithms; null: the library's first suggestion is taken.</param>
+    private ProductPlan Plan(ProductShape shape, Trial? trial)
     {
         if (_plans.Count >= MostPlans)
         {
@@ -116,14 +124,14 @@ public sealed unsafe class CublasLt : IDisposable
             Check(CublasLtApi.LayoutCreate(out plan.W, CublasLtApi.Real16BF, (ulong)shape.K, (ulong)shape.N, shape.K), "cublasLtMatrixLayoutCreate", shape);
             Check(CublasLtApi.LayoutCreate(out plan.X, CublasLtApi.Real16BF, (ulong)shape.K, (ulong)shape.M, shape.K), "cublasLtMatrixLayoutCreate", shape);
             Check(CublasLtApi.LayoutCreate(out plan.Y, shape.Type, (ulong)shape.N, (ulong)shape.M, shape.YStride), "cublasLtMatrixLayoutCreate", shape);
-            var heuristics = stackalloc CublasLtHeuristic[1];
-            Check(CublasLtApi.GetHeuristic(_handle, plan.Operation, plan.W, plan.X, plan.Y, plan.Y, _preference, 1, heuristics, out var found), "cublasLtMatmulAlgoGetHeuristic", shape);
+            var suggested = stackalloc CublasLtHeuristic[Candidates];
+            Check(CublasLtApi.GetHeuristic(_handle, plan.Operation, plan.W, plan.X, plan.Y, plan.Y, _preference, trial is null ? 1 : Candidates, suggested, out var found), "cublasLtMatmulAlgoGetHeuristic", shape);
             if (found == 0)
             {
                 throw new InvalidOperationException($"cuBLASLt has no algorithm for {shape} on GPU {_device.Ordinal}.");
             }
 
-            *plan.Algorithm = heuristics[0].Algorithm;
+            *plan.Algorithm = suggested[trial is { } on && found > 1 ? Quickest(plan, new Span<CublasLtHeuristic>(suggested, found), on) : 0].Algorithm;
         }
         catch
         {
@@ -135,6 +143,34 @@ public sealed unsafe class CublasLt : IDisposable
         return plan;
     }
 
+    /// <summary>Runs each twice and times the second: which one is the quickest.</summary>
+    private int Quickest(ProductPlan plan, ReadOnlySpan<CublasLtHeuristic> suggested, Trial on)
+    {
+        using var start = _device.NewEvent(timing: true);
+        using var end = _device.NewEvent(timing: true);
+        var best = 0;
+        var least = TimeSpan.MaxValue;
+        for (var i = 0; i < suggested.Length; i++)
+        {
+            var algorithm = suggested[i].Algorithm;
+            if (suggested[i].State != 0 || Run(plan, &algorithm, on, 0) != 0)
+            {
+                continue;
+            }
+
+            on.Stream.Record(start);
+            _ = Run(plan, &algorithm, on, 0);
+            on.Stream.Record(end);
+            on.Stream.Synchronize();
+            if (end.Since(start) is var time && time < least)
+            {
+                (best, least) = (i, time);
+            }
+        }
+
+        return best;
+    }
+
     private void Check(int status, string operation, ProductShape? shape = null)
     {
         if (status != 0)
@@ -142,6 +178,9 @@ public sealed unsafe class CublasLt : IDisposable
             throw new InvalidOperationException($"{operation}{(shape is { } known ? $" for {known}" : "")} failed on GPU {_device.Ordinal} with status {status} of cuBLAS.");
         }
     }
+
+    /// <summary>Operands of a product.</summary>
+    private readonly record struct Trial(CudaStream Stream, ulong X, ulong W, ulong Y);
 
     private readonly record struct ProductShape(long M, long N, long K, long YStride, int Type)
     {

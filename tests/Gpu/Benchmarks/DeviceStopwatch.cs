@@ -21,17 +21,34 @@ public sealed class DeviceStopwatch(CudaDevice device, CudaStream stream) : IDis
                 enqueue(stream, i);
             }
         });
-        graph.Launch(stream);
-        graph.Launch(stream);
+        return Time(() => graph.Launch(stream), repetitions);
+    }
+
+    /// <summary>The same without a graph: for work that takes much longer than its launch.</summary>
+    /// <returns>Of one repetition.</returns>
+    public Spread TimeOnStream(Action<CudaStream, int> enqueue, int repetitions) => Time(
+        () =>
+        {
+            for (var i = 0; i < repetitions; i++)
+            {
+                enqueue(stream, i);
+            }
+        },
+        repetitions);
+
+    private Spread Time(Action run, int repetitions)
+    {
+        run();
+        run();
         stream.Synchronize();
         var times = new double[Runs];
-        for (var run = 0; run < Runs; run++)
+        for (var i = 0; i < Runs; i++)
         {
             stream.Record(_start);
-            graph.Launch(stream);
+            run();
             stream.Record(_end);
             stream.Synchronize();
-            times[run] = _end.Since(_start).TotalMicroseconds / repetitions;
+            times[i] = _end.Since(_start).TotalMicroseconds / repetitions;
         }
 
         return Spread.Of(times);

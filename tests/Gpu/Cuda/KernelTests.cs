@@ -10,6 +10,9 @@ public sealed class KernelTests(Gpu gpu) : IClassFixture<Gpu>
         struct AddParameters { float* x; int count; float amount; };
         extern "C" __global__ void add(const AddParameters p)
         {
+            #if __CUDA_ARCH__ >= 900
+            asm volatile("griddepcontrol.wait;" ::: "memory");
+            #endif
             int i = blockIdx.x * blockDim.x + threadIdx.x;
             if (i < p.count) { p.x[i] += p.amount * FACTOR; }
         }
@@ -56,7 +59,7 @@ public sealed class KernelTests(Gpu gpu) : IClassFixture<Gpu>
         void Twice(float amount)
         {
             function.Launch(gpu.Stream, new LaunchGrid(1, 32), new AddParameters(buffer.Address, 3, amount));
-            function.Launch(gpu.Stream, new LaunchGrid(1, 32, 1, 32, Programmatic: true), new AddParameters(buffer.Address, 2, amount));
+            function.Launch(gpu.Stream, new LaunchGrid(1, 1, 1, 32, Programmatic: true), new AddParameters(buffer.Address, 2, amount));
         }
 
         using var graph = CudaGraph.Capture(gpu.Stream, () => Twice(1));

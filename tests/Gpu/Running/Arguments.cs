@@ -4,7 +4,7 @@ namespace Loire.Gpu.Tests.Running;
 internal sealed record Arguments
 {
     public const string Usage = """
-        usage: Loire.Gpu.Tests [--tests TEXT|none] [--bench TEXT|none] [--jobs N] [--patience SECONDS] [--results DIR] [--sanitize TOOL] [--list]
+        usage: Loire.Gpu.Tests [--tests TEXT|all|none] [--bench TEXT|all|none] [--jobs N] [--patience SECONDS] [--results DIR] [--sanitize TOOL] [--list]
           --tests     classes whose name has TEXT (several: A,B); all when not given
           --bench     benchmarks whose name has TEXT; all when not given. They run only if every test passed
           --jobs      test classes at once, each in a process of its own
@@ -58,5 +58,10 @@ internal sealed record Arguments
 
     public static bool Matches(string[] wanted, string name) => Array.Exists(wanted, part => name.Contains(part, StringComparison.OrdinalIgnoreCase));
 
-    private static string[] Names(string value) => value == "none" ? [] : value.Split(',', StringSplitOptions.RemoveEmptyEntries);
+    private static string[] Names(string value) => value switch
+    {
+        "none" => [],
+        "" or "all" => [""],
+        _ => value.Split(',', StringSplitOptions.RemoveEmptyEntries),
+    };
 }

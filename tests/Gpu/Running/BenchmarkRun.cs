@@ -20,12 +20,22 @@ internal sealed class BenchmarkRun(Arguments arguments, TextWriter output)
             return true;
         }
 
-        using var gpu = new Gpu();
+        var gpu = new Gpu(); // not disposed: it would count what a failed benchmark has left behind
         var limits = DeviceLimits.Measure(gpu);
         output.WriteLine($"{gpu.Device.Name}: {limits.BytesPerSecond / 1e9:0} GB/s, {limits.OperationsPerSecond / 1e12:0} TFLOP/s bf16, measured");
         foreach (var benchmark in benchmarks)
         {
             Run(benchmark, gpu, limits);
+        }
+
+        foreach (var kernel in gpu.Kernels)
+        {
+            output.WriteLine(kernel);
+        }
+
+        if (_failures.Count > 0)
+        {
+            output.WriteLine($"FAILED: {string.Join(", ", _failures)}");
         }
 
         if (arguments.Results is { } folder && _rows.Count > 0)

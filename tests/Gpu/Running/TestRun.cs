@@ -39,17 +39,16 @@ internal static class TestRun
 
     private static void Tell(ClassProcess process, TextWriter output)
     {
-        const int MostFailures = 6;
+        const int MostReasons = 8;
         var failed = process.Lines.Where(line => line.Outcome is TestOutcome.Failed).ToArray();
-        foreach (var line in failed.Take(MostFailures))
+        foreach (var alike in failed.GroupBy(line => FirstOf(line.Text)).Take(MostReasons))
         {
-            output.WriteLine($"  FAILED {line.Test}");
-            output.WriteLine($"    {Short(line.Text).ReplaceLineEndings($"{Environment.NewLine}    ")}");
-        }
-
-        if (failed.Length > MostFailures)
-        {
-            output.WriteLine($"  and {failed.Length - MostFailures} more: {string.Join(", ", failed.Skip(MostFailures).Select(line => line.Test[(line.Test.LastIndexOf('.') + 1)..]))}");
+            output.WriteLine($"  FAILED {alike.First().Test}");
+            output.WriteLine($"    {Short(alike.First().Text).ReplaceLineEndings($"{Environment.NewLine}    ")}");
+            foreach (var line in alike.Skip(1))
+            {
+                output.WriteLine($"  FAILED for the same reason: {line.Test[(line.Test.LastIndexOf('.') + 1)..]}");
+            }
         }
 
         output.WriteLine(
@@ -58,6 +57,8 @@ internal static class TestRun
     }
 
     private static string Place(string name) => name.StartsWith("Loire.Gpu.Tests.", StringComparison.Ordinal) ? name["Loire.Gpu.Tests.".Length..] : name;
+
+    private static string FirstOf(string text) => text.ReplaceLineEndings("\n").Split('\n')[0];
 
     private static string Short(string text)
     {

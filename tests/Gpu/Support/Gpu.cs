@@ -45,6 +45,13 @@ public sealed class Gpu : IDisposable
         return module;
     }
 
+    /// <summary>A line for each kernel that has been used: registers, and bytes that did not fit them.</summary>
+    public IEnumerable<string> Kernels =>
+        from pair in s_modules
+        from figures in pair.Value.Figures
+        orderby pair.Key.Name, pair.Key.Type, figures.Name
+        select $"{pair.Key.Name,-18} {pair.Key.Type,-9} {pair.Key.Defines,-20} {figures.Name,-36} {figures.Registers,4} registers {figures.SpillBytes,5} bytes spilled";
+
     public DeviceBuffer<T> Upload<T>(ReadOnlySpan<T> values, long rows, long columns)
         where T : unmanaged
     {
