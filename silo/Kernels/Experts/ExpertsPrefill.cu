@@ -35,48 +35,64 @@ struct PrefillSums
     float c[2][64];
 };
 
-template <typename Problem>
+// Copies a tile's chunks to shared memory, one after the other.
 struct PrefillLoader
 {
-    const PrefillTile& tile;
-    int depth;
-    const bf16* tokenRows[kTileTokens / kRowsOfPass];
+    static constexpr int kHalfCopies = kHalfRows / kRowsOfPass;   // of a thread, of each half
+    static constexpr int kTokenCopies = kTileTokens / kRowsOfPass;
 
-    LOIRE_DEVICE PrefillLoader(const Problem& problem, const PrefillTile& t) : tile(t), depth(problem.depth)
+    const PrefillTile& tile;
+    i64 apart;                      // from one copy of a thread to its next, in elements
+    int place;                      // of its first copy in a stage; the others are whole rows of eight away
+    const bf16* weights[2];         // what it copies next, of its first row of each half
+    const bf16* tokens[kTokenCopies];
+
+    template <typename Problem>
+    LOIRE_DEVICE PrefillLoader(const Problem& problem, const PrefillTile& t) : tile(t), apart(static_cast<i64>(problem.depth) * kRowsOfPass)
     {
-#pragma unroll
-        for (int i = 0; i < kTileTokens / kRowsOfPass; i++)
+        const int piece = threadIdx.x % kPieces;
+        const int row = threadIdx.x / kPieces;
+        place = row * kRowBytes + (piece ^ (row & 7)) * 16;
+        for (int half = 0; half < 2; half++)
         {
-            const int token = threadIdx.x / kPieces + i * kRowsOfPass;
-            tokenRows[i] = token < tile.tokens ? problem.tokenRow(tile.first + token) : nullptr;
+            weights[half] = tile.halves[half] + static_cast<i64>(row) * problem.depth + piece * 8;
+        }
+
+#pragma unroll
+        for (int i = 0; i < kTokenCopies; i++)
+        {
+            const int token = row + i * kRowsOfPass;
+            tokens[i] = token < tile.tokens ? problem.tokenRow(tile.first + token) + piece * 8 : nullptr;
         }
     }
 
-    LOIRE_DEVICE void load(unsigned char* stage, int chunk) const
+    LOIRE_DEVICE void load(unsigned char* stage)
     {
-        const int piece = threadIdx.x % kPieces;
-        const i64 column = static_cast<i64>(chunk) * kChunk + piece * 8;
 #pragma unroll
-        for (int i = 0; i < kTileRows / kRowsOfPass; i++)
+        for (int half = 0; half < 2; half++)
         {
-            const int row = threadIdx.x / kPieces + i * kRowsOfPass;
-            const int half = i / (kHalfRows / kRowsOfPass);
-            const int inHalf = row - half * kHalfRows;
-            const bool isThere = inHalf < tile.rows[half];
-            copyAsync16Or0Ahead(placeOfPiece(stage, row, piece), tile.halves[half] + static_cast<i64>(isThere ? inHalf : 0) * depth + column, isThere);
+            const bf16* source = weights[half];
+#pragma unroll
+            for (int i = 0; i < kHalfCopies; i++)
+            {
+                const bool isThere = static_cast<int>(threadIdx.x / kPieces) + i * kRowsOfPass < tile.rows[half];
+                copyAsync16Or0Ahead(stage + place + (half * kHalfRows + i * kRowsOfPass) * kRowBytes, isThere ? source : tile.halves[half], isThere);
+                source += apart;
+            }
+
+            weights[half] += kChunk;
         }
 
 #pragma unroll
-        for (int i = 0; i < kTileTokens / kRowsOfPass; i++)
+        for (int i = 0; i < kTokenCopies; i++)
         {
-            if (tokenRows[i])
+            if (tokens[i])
             {
-                copyAsync16(placeOfPiece(stage + kWeightBytes, threadIdx.x / kPieces + i * kRowsOfPass, piece), tokenRows[i] + column);
+                copyAsync16(stage + kWeightBytes + place + i * kRowsOfPass * kRowBytes, tokens[i]);
+                tokens[i] += kChunk;
             }
         }
     }
-
-    static LOIRE_DEVICE unsigned char* placeOfPiece(unsigned char* rows, int row, int piece) { return rows + row * kRowBytes + (piece ^ (row & 7)) * 16; }
 };
 
 // One chunk: 64 rows of each half by 128 tokens, by each warpgroup.
@@ -101,7 +117,7 @@ LOIRE_DEVICE void multiply(PrefillSums& sums, const unsigned char* stage)
 template <typename Problem>
 LOIRE_DEVICE void computeTile(const Problem& problem, const PrefillTile& tile, unsigned char* stages)
 {
-    const PrefillLoader<Problem> loader(problem, tile);
+    PrefillLoader loader(problem, tile);
     const int chunks = problem.depth / kChunk;
     PrefillSums sums;
 #pragma unroll
@@ -115,7 +131,7 @@ LOIRE_DEVICE void computeTile(const Problem& problem, const PrefillTile& tile, u
     {
         if (chunk < chunks)
         {
-            loader.load(stages + chunk * kStageBytes, chunk);
+            loader.load(stages + chunk * kStageBytes);
         }
 
         copyAsyncCommit();
@@ -126,13 +142,13 @@ LOIRE_DEVICE void computeTile(const Problem& problem, const PrefillTile& tile, u
         copyAsyncWait<1>();
         publishShared();
         __syncthreads(); // the chunk is there for all; and all products of the chunk before the last are done, whose stage is free
+        multiply(sums, stages + chunk % kStages * kStageBytes);
         if (chunk + 2 < chunks)
         {
-            loader.load(stages + (chunk + 2) % kStages * kStageBytes, chunk + 2);
+            loader.load(stages + (chunk + 2) % kStages * kStageBytes);
         }
 
         copyAsyncCommit();
-        multiply(sums, stages + chunk % kStages * kStageBytes);
         groupWait<1>();
     }
 
