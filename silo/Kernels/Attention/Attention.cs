@@ -4,8 +4,8 @@ namespace Loire.Kernels;
 
 /// <summary>Causal softmax attention over pages with grouped queries: <c>o = Σ_{j ≤ position} softmax_j(scale · q·k_j) v_j</c>.</summary>
 /// <remarks>
-/// <para>q: T, turned; keys and values: T, in pages, the step's own among them; o: T <c>[rows, heads · headDim]</c>. Scores, weights and sums are fp32; the bf16 kernels
-/// round the weights to bf16 for their product with the values.</para>
+/// <para>q: T, turned; keys and values: T, in pages, the step's own among them; o: T <c>[rows, heads · headDim]</c>. Scores, weights and sums are fp32; prefill
+/// in bf16 rounds the weights to bf16 for their product with the values.</para>
 /// <para>fp32, or headDim other than 64 and 128: one kernel, any shape with headDim at most 256, a row's bits independent of its batch. Otherwise single rows by
 /// <see cref="AttentionDecode"/> and the rows of longer sequences by <see cref="AttentionPrefill"/>.</para>
 /// <para>Meaning: <see cref="AttentionReference"/>.</para>
@@ -19,14 +19,16 @@ public sealed class Attention
     /// <param name="modules">Compiled sources by name, of the element type <paramref name="type"/>.</param>
     /// <param name="type">Of queries, keys, values and output.</param>
     /// <param name="shape">What will be asked for.</param>
-    public Attention(Func<string, CudaModule> modules, ElementType type, in AttentionShape shape)
+    /// <param name="path">Of prefill in bf16; null: what suits the GPU.</param>
+    public Attention(Func<string, CudaModule> modules, ElementType type, in AttentionShape shape, PrefillPath? path = null)
     {
         Shape = shape;
         _rows = new AttentionRows(modules(nameof(AttentionRows)), shape);
         if (IsFast(type, shape.HeadDim))
         {
-            _decode = new AttentionDecode(modules(nameof(AttentionDecode)), shape);
-            _prefill = new AttentionPrefill(modules(nameof(AttentionPrefill)), shape);
+            var decode = modules(nameof(AttentionDecode));
+            _decode = new AttentionDecode(decode, shape);
+            _prefill = new AttentionPrefill(modules, shape, path ?? Choose(decode.Device.ComputeMajor, shape.HeadDim));
         }
     }
 
@@ -75,6 +77,8 @@ public sealed class Attention
             _prefill.Enqueue(stream, step, operands);
         }
     }
+
+    internal static PrefillPath Choose(int computeMajor, int headDim) => PrefillPath.Warps;
 
     internal static bool IsFast(ElementType type, int headDim) => type is ElementType.BFloat16 && headDim is 64 or 128;
 }

@@ -199,15 +199,22 @@ LOIRE_DEVICE void decode(const AttentionDecodeParameters& p)
             }
         }
 
-        const u32 weight[4] = {
-            packBf16(scores[0][0], scores[0][1]), packBf16(scores[0][2], scores[0][3]),
-            packBf16(scores[1][0], scores[1][1]), packBf16(scores[1][2], scores[1][3])};
+        // As the sum of two brain floats: 16 bits of a weight count, and the tensor cores have time for it.
+        u32 high[4];
+        u32 low[4];
+#pragma unroll
+        for (int i = 0; i < 4; i++)
+        {
+            split(scores[i / 2][i % 2 * 2], scores[i / 2][i % 2 * 2 + 1], high[i], low[i]);
+        }
+
 #pragma unroll
         for (int pair = 0; pair < D / 16; pair++)
         {
             u32 values[4];
             loadValues<D>(values, tile.values, 0, pair);
-            mmaPair(sums[2 * pair], sums[2 * pair + 1], weight, values);
+            mmaPair(sums[2 * pair], sums[2 * pair + 1], high, values);
+            mmaPair(sums[2 * pair], sums[2 * pair + 1], low, values);
         }
     }
 

@@ -2,65 +2,9 @@
 #include "Common.cuh"
 #include "Pages.cuh"
 #include "Tiles.cuh"
-
-// The twin of AttentionPrefill.Parameters.
-struct AttentionPrefillParameters
-{
-    const bf16* queries;       // [rows, queryStride], turned
-    const bf16* keys;          // [pages, keyValueHeads, 64, D], turned, those of this step's rows among them
-    const bf16* values;
-    bf16* output;              // [rows, heads * D]
-    const int* positions;      // [rows]
-    const int* firstRow;       // [sequences]
-    const int* rowCount;       // [sequences]; those with one row are left alone
-    const int* pageTable;      // [sequences, pageStride]
-    i64 queryStride;
-    i64 pageStride;
-    int heads;
-    int keyValueHeads;
-    int sequences;
-    float scale;               // of the scores, times log2(e)
-};
+#include "RowTiles.cuh"
 
 static constexpr int kWarps = 4;
-
-struct RowTile
-{
-    int sequence;   // -1: there are fewer tiles
-    int first;      // row of the sequence
-};
-
-// Tile index of the sequences with more than one row, each cut into tiles of Rows rows, the last tile of a sequence first: it has most to do.
-// Every warp finds it for itself.
-template <int Rows>
-LOIRE_DEVICE RowTile findTile(const int* rowCount, int sequences, int index)
-{
-    const int lane = threadIdx.x % kWarp;
-    for (int first = 0; first < sequences; first += kWarp)
-    {
-        const int rows = first + lane < sequences ? rowCount[first + lane] : 0;
-        const int tiles = rows > 1 ? (rows + Rows - 1) / Rows : 0;
-        int upTo = tiles;
-#pragma unroll
-        for (int distance = 1; distance < kWarp; distance *= 2)
-        {
-            const int before = __shfl_up_sync(kAllLanes, upTo, distance);
-            upTo += lane >= distance ? before : 0;
-        }
-
-        const u32 found = __ballot_sync(kAllLanes, index < upTo);
-        if (found != 0)
-        {
-            const int which = __ffs(found) - 1;
-            const int last = __shfl_sync(kAllLanes, upTo, which) - 1; // its first tile, as the last one comes first
-            return {first + which, (last - index) * Rows};
-        }
-
-        index -= __shfl_sync(kAllLanes, upTo, kWarp - 1);
-    }
-
-    return {-1, 0};
-}
 
 // 64 tokens of a page into a tile; those from `tokens` on are zero.
 template <int D>
@@ -184,6 +128,21 @@ LOIRE_DEVICE void prefill(const AttentionPrefillParameters& p)
 #pragma unroll
         for (int m = 0; m < MTiles; m++)
         {
+            if (isMasked)
+            {
+#pragma unroll
+                for (int n = 0; n < kPageTokens / 8; n++)
+                {
+#pragma unroll
+                    for (int e = 0; e < 4; e++)
+                    {
+                        const int token = i * kPageTokens + n * 8 + t * 2 + e % 2;
+                        const int position = warpPosition + m * 16 + g + e / 2 * 8;
+                        scores[m][n][e] = token <= position ? scores[m][n][e] : -infinity();
+                    }
+                }
+            }
+
             float highest[2] = {-infinity(), -infinity()};
 #pragma unroll
             for (int n = 0; n < kPageTokens / 8; n++)
@@ -191,10 +150,6 @@ LOIRE_DEVICE void prefill(const AttentionPrefillParameters& p)
 #pragma unroll
                 for (int e = 0; e < 4; e++)
                 {
-                    const int token = i * kPageTokens + n * 8 + t * 2 + e % 2;
-                    const int position = warpPosition + m * 16 + g + e / 2 * 8;
-                    const bool isSeen = !isMasked || token <= position;
-                    scores[m][n][e] = isSeen ? scores[m][n][e] * p.scale : -infinity();
                     highest[e / 2] = fmaxf(highest[e / 2], scores[m][n][e]);
                 }
             }
@@ -203,8 +158,9 @@ LOIRE_DEVICE void prefill(const AttentionPrefillParameters& p)
 #pragma unroll
             for (int r = 0; r < 2; r++)
             {
-                const float most = fmaxf(maxima[m][r], quadMax(highest[r]));
-                kept[r] = most == -infinity() ? 1.0f : exp2Fast(maxima[m][r] - most);
+                // Every row sees token 0, so that its maximum is finite from the first page on.
+                const float most = fmaxf(maxima[m][r], quadMax(highest[r]) * p.scale);
+                kept[r] = exp2Fast(maxima[m][r] - most);
                 maxima[m][r] = most;
                 weights[m][r] *= kept[r];
             }
@@ -215,19 +171,21 @@ LOIRE_DEVICE void prefill(const AttentionPrefillParameters& p)
 #pragma unroll
                 for (int e = 0; e < 4; e++)
                 {
-                    // Every row sees token 0, so that its maximum is finite from the first page on.
-                    scores[m][n][e] = exp2Fast(scores[m][n][e] - maxima[m][e / 2]);
+                    scores[m][n][e] = exp2Fast(fmaf(scores[m][n][e], p.scale, -maxima[m][e / 2]));
                     weights[m][e / 2] += scores[m][n][e];
                 }
             }
 
-#pragma unroll
-            for (int n = 0; n < D / 8; n++)
+            if (__any_sync(kAllLanes, kept[0] != 1.0f || kept[1] != 1.0f))
             {
 #pragma unroll
-                for (int e = 0; e < 4; e++)
+                for (int n = 0; n < D / 8; n++)
                 {
-                    sums[m][n][e] *= kept[e / 2];
+#pragma unroll
+                    for (int e = 0; e < 4; e++)
+                    {
+                        sums[m][n][e] *= kept[e / 2];
+                    }
                 }
             }
         }

@@ -5,7 +5,7 @@ namespace Loire.Kernels;
 
 /// <summary>Turns queries and keys by their positions, pairs <c>(i, i + R/2)</c> of the first R channels, and writes keys and values into their pages.</summary>
 /// <remarks>
-/// <para>Input rows: T, queries of all heads, then keys of all key-value heads, then values. Queries come out turned, in place or elsewhere.</para>
+/// <para>Input rows: T or fp32, queries of all heads, then keys of all key-value heads, then values. Queries come out turned, in place or elsewhere.</para>
 /// <para>The angle <c>position · θ^(−2i/R)</c> is formed in fp32, as the models' own code does, its sine and cosine to fp32 at any size. A row's bits do not depend on its batch.</para>
 /// <para>Cost: every element once in and once out; bound by memory.</para>
 /// <para>Source: Su et al. 2021, arXiv:2104.09864, in the half-split form. Meaning: <see cref="RopeReference"/>.</para>
@@ -26,7 +26,9 @@ public sealed class RopeAppend(CudaModule module)
     /// <param name="heads">Of queries.</param>
     /// <param name="layer">Where keys and values go.</param>
     /// <param name="inverseFrequencies"><c>[R / 2]</c>, <c>θ^(−2i/R)</c>; R is at most headDim.</param>
-    public void Enqueue(CudaStream stream, in StepInputs step, ElementRows qkv, ElementRows queries, int heads, in PagedLayer layer, DeviceVector<float> inverseFrequencies)
+    /// <param name="isQkvFloat">The input is fp32, whatever T is, which saves a rounding; queries then go elsewhere.</param>
+    public void Enqueue(
+        CudaStream stream, in StepInputs step, ElementRows qkv, ElementRows queries, int heads, in PagedLayer layer, DeviceVector<float> inverseFrequencies, bool isQkvFloat = false)
     {
         var rotary = checked((int)inverseFrequencies.Length * 2);
         if (rotary > layer.HeadDim || qkv.Stride < ((long)heads + (2 * layer.Heads)) * layer.HeadDim || queries.Stride < (long)heads * layer.HeadDim)
@@ -42,14 +44,14 @@ public sealed class RopeAppend(CudaModule module)
         _function.Launch(stream, new LaunchGrid(step.Rows, step.Rows <= FewRows ? PartsOfFewRows : 1, 1, Threads, rotary * sizeof(float), Launches.AreProgrammatic), new Parameters(
             qkv.Address, queries.Address, layer.Keys, layer.Values, inverseFrequencies.Address,
             step.Positions.Address, step.SequenceOfRow.Address, step.PageTable.Address,
-            qkv.Stride, queries.Stride, step.PageTable.Columns, heads, layer.Heads, layer.HeadDim, rotary));
+            qkv.Stride, queries.Stride, step.PageTable.Columns, heads, layer.Heads, layer.HeadDim, rotary, isQkvFloat ? 1 : 0));
     }
 
     /// <summary>Field for field the <c>RopeAppendParameters</c> of RopeAppend.cu.</summary>
     [StructLayout(LayoutKind.Sequential)]
     public readonly record struct Parameters(
         ulong Qkv, ulong Queries, ulong Keys, ulong Values, ulong InverseFrequencies, ulong Positions, ulong SequenceOfRow, ulong PageTable,
-        long QkvStride, long QueryStride, long PageStride, int Heads, int KeyValueHeads, int HeadDim, int RotaryDim);
+        long QkvStride, long QueryStride, long PageStride, int Heads, int KeyValueHeads, int HeadDim, int RotaryDim, int IsQkvFloat);
 }
 
 /// <summary>The rotation of <see cref="RopeAppend"/>, in double precision from the fp32 angle on.</summary>

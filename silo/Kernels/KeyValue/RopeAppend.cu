@@ -5,8 +5,8 @@
 // The twin of RopeAppend.Parameters.
 struct RopeAppendParameters
 {
-    const T* qkv;                      // [rows, qkvStride]: queries of all heads, keys of all key-value heads, values of the same
-    T* queries;                        // [rows, queryStride]; may be the queries of qkv
+    const void* qkv;                   // [rows, qkvStride], T or float: queries of all heads, keys of all key-value heads, values of the same
+    T* queries;                        // [rows, queryStride]; may be the queries of qkv, where that is T
     T* keys;                           // [pages, keyValueHeads, 64, headDim]
     T* values;                         // the same
     const float* inverseFrequencies;   // [rotaryDim / 2]
@@ -20,7 +20,13 @@ struct RopeAppendParameters
     int keyValueHeads;
     int headDim;
     int rotaryDim;
+    int isQkvFloat;
 };
+
+LOIRE_DEVICE float inputAt(const RopeAppendParameters& p, i64 index)
+{
+    return p.isQkvFloat ? static_cast<const float*>(p.qkv)[index] : toFloat(static_cast<const T*>(p.qkv)[index]);
+}
 
 // The sine and cosine of an angle of any size, to fp32: reduced in double precision first.
 LOIRE_DEVICE void sineCosine(float angle, float* sine, float* cosine)
@@ -29,17 +35,17 @@ LOIRE_DEVICE void sineCosine(float angle, float* sine, float* cosine)
     sincosf(static_cast<float>(static_cast<double>(angle) - turns * 6.283185307179586), sine, cosine);
 }
 
-// Channel c of a head, turned: channels c and c + R/2 are a pair.
-LOIRE_DEVICE float turned(const T* head, int c, int half, const float* cosines, const float* sines)
+// Channel c of the head that begins there, turned: channels c and c + R/2 are a pair.
+LOIRE_DEVICE float turned(const RopeAppendParameters& p, i64 head, int c, int half, const float* cosines, const float* sines)
 {
     if (c >= 2 * half)
     {
-        return toFloat(head[c]);
+        return inputAt(p, head + c);
     }
 
     const int i = c < half ? c : c - half;
-    const float a = toFloat(head[i]);
-    const float b = toFloat(head[i + half]);
+    const float a = inputAt(p, head + i);
+    const float b = inputAt(p, head + i + half);
     return c < half ? a * cosines[i] - b * sines[i] : b * cosines[i] + a * sines[i];
 }
 
@@ -63,33 +69,33 @@ LOIRE_KERNEL void __launch_bounds__(256) rope_append(const RopeAppendParameters 
     const int d = p.headDim;
     const int first = blockIdx.y * blockDim.x + threadIdx.x;
     const int stride = gridDim.y * blockDim.x;
-    const T* input = p.qkv + row * p.qkvStride;
+    const i64 input = row * p.qkvStride;
     T* queries = p.queries + row * p.queryStride;
     for (int n = first; n < p.heads * half; n += stride)
     {
         const int c = n / half * d + n % half;
-        const float a = toFloat(input[c]);
-        const float b = toFloat(input[c + half]);
+        const float a = inputAt(p, input + c);
+        const float b = inputAt(p, input + c + half);
         store(queries + c, a * cosines[n % half] - b * sines[n % half]);
         store(queries + c + half, b * cosines[n % half] + a * sines[n % half]);
     }
 
-    const int kept = queries == input ? 0 : d - 2 * half;
+    const int kept = queries == static_cast<const T*>(p.qkv) + input ? 0 : d - 2 * half;
     for (int n = first; n < p.heads * kept; n += stride)
     {
         const int c = n / kept * d + 2 * half + n % kept;
-        queries[c] = input[c];
+        store(queries + c, inputAt(p, input + c));
     }
 
     const int page = p.pageTable[p.sequenceOfRow[row] * p.pageStride + position / kPageTokens];
-    const T* keys = input + static_cast<i64>(p.heads) * d;
-    const T* values = keys + static_cast<i64>(p.keyValueHeads) * d;
+    const i64 keys = input + static_cast<i64>(p.heads) * d;
+    const i64 values = keys + static_cast<i64>(p.keyValueHeads) * d;
     for (int n = first; n < p.keyValueHeads * d; n += stride)
     {
         const int head = n / d;
         const int c = n % d;
         const i64 target = pageOffset(page, head, position % kPageTokens, p.keyValueHeads, d) + c;
-        store(p.keys + target, turned(keys + head * d, c, half, cosines, sines));
-        p.values[target] = values[n];
+        store(p.keys + target, turned(p, keys + head * d, c, half, cosines, sines));
+        store(p.values + target, inputAt(p, values + n));
     }
 }

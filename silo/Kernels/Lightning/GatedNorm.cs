@@ -12,18 +12,24 @@ namespace Loire.Kernels;
 public sealed class GatedNorm
 {
     private const int Threads = 256;
-    private const int WideStep = 1024; // a quad for each thread
-    private const int WideMost = 16 * WideStep;
+    private const int WideElements = 16; // of a thread
+    private const int WideStep = 32 * WideElements; // whole warps
+    private const int WideMost = 1024 * WideElements;
 
     private readonly CudaFunction<Parameters> _function;
     private readonly CudaFunction<Parameters>? _wide;
+    private readonly CudaFunction<Parameters>? _wideFloat;
 
     /// <param name="module">Compiled from <c>GatedNorm.cu</c>.</param>
     /// <param name="type">The module's.</param>
     public GatedNorm(CudaModule module, ElementType type)
     {
         _function = module.Function<Parameters>("gated_norm");
-        _wide = type is ElementType.BFloat16 ? module.Function<Parameters>("gated_norm_wide") : null;
+        if (type is ElementType.BFloat16)
+        {
+            _wide = module.Function<Parameters>("gated_norm_wide");
+            _wideFloat = module.Function<Parameters>("gated_norm_wide_float");
+        }
     }
 
     /// <param name="stream">To run on.</param>
@@ -47,12 +53,13 @@ public sealed class GatedNorm
         }
 
         var parameters = new Parameters(input.Address, gate.Address, weight, output, gate.Stride, width, isGateFloat ? 1 : 0, epsilon);
-        var isWide = _wide is not null && !isGateFloat && IsWide(width, gate);
-        (isWide ? _wide! : _function).Launch(stream, new LaunchGrid(checked((int)input.Rows), 1, 1, Threads, Programmatic: Launches.AreProgrammatic), parameters);
+        var wide = IsWide(width, gate, isGateFloat) ? isGateFloat ? _wideFloat : _wide : null;
+        var threads = wide is null ? Threads : width / WideElements;
+        (wide ?? _function).Launch(stream, new LaunchGrid(checked((int)input.Rows), 1, 1, threads, Programmatic: Launches.AreProgrammatic), parameters);
     }
 
-    internal static bool IsWide(int width, ElementRows gate) =>
-        width % WideStep == 0 && width <= WideMost && gate.Stride % 4 == 0 && gate.Address % 8 == 0;
+    internal static bool IsWide(int width, ElementRows gate, bool isGateFloat) =>
+        width % WideStep == 0 && width <= WideMost && gate.Stride % 4 == 0 && gate.Address % (isGateFloat ? 16u : 8u) == 0;
 
     /// <summary>Field for field the <c>GatedNormParameters</c> of GatedNorm.cu.</summary>
     [StructLayout(LayoutKind.Sequential)]

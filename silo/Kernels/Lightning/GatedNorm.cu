@@ -41,44 +41,64 @@ LOIRE_KERNEL void __launch_bounds__(256) gated_norm(const GatedNormParameters p)
     }
 }
 
-// The same with width a multiple of 1024 and at most 16 K, all rows 16-byte aligned, T = bf16, g of type T: each element is read once.
+// The same with width a multiple of 512 and at most 16 K, all rows 16-byte aligned, T = bf16. A thread has 16 elements of each
+// row of input, and all its loads are under way at once: launched with width / 16 threads.
 #ifdef LOIRE_T_BF16
-static constexpr int kMostQuads = 16; // of 4 elements a thread
+static constexpr int kQuads = 4; // of 4 elements a thread
 
-LOIRE_KERNEL void __launch_bounds__(256) gated_norm_wide(const GatedNormParameters p)
+template <bool IsGateFloat>
+LOIRE_DEVICE float4 loadGate(const GatedNormParameters& p, i64 index)
+{
+    if constexpr (IsGateFloat)
+    {
+        return *reinterpret_cast<const float4*>(static_cast<const float*>(p.gate) + index);
+    }
+    else
+    {
+        const uint2 g = *reinterpret_cast<const uint2*>(static_cast<const T*>(p.gate) + index);
+        return make_float4(lowFloat(g.x), highFloat(g.x), lowFloat(g.y), highFloat(g.y));
+    }
+}
+
+template <bool IsGateFloat>
+LOIRE_DEVICE void gatedNormWide(const GatedNormParameters& p)
 {
     waitForPrimary();
     launchDependents();
     __shared__ float scratch[kWarp];
     const i64 row = blockIdx.x;
+    const int step = blockDim.x * 4;
     const float* input = p.input + row * p.width + threadIdx.x * 4;
-    const T* gate = static_cast<const T*>(p.gate) + row * p.gateStride + threadIdx.x * 4;
-    const int quads = p.width / 1024;
-    float4 held[kMostQuads];
+    const T* weight = p.weight + threadIdx.x * 4;
+    float4 o[kQuads];
+    float4 g[kQuads];
+    uint2 w[kQuads];
+#pragma unroll
+    for (int i = 0; i < kQuads; i++)
+    {
+        o[i] = *reinterpret_cast<const float4*>(input + i * step);
+        g[i] = loadGate<IsGateFloat>(p, row * p.gateStride + threadIdx.x * 4 + i * step);
+        w[i] = *reinterpret_cast<const uint2*>(weight + i * step);
+    }
+
     float sum = 0.0f;
 #pragma unroll
-    for (int i = 0; i < kMostQuads; i++)
+    for (int i = 0; i < kQuads; i++)
     {
-        if (i < quads)
-        {
-            held[i] = *reinterpret_cast<const float4*>(input + i * 1024);
-            sum += held[i].x * held[i].x + held[i].y * held[i].y + held[i].z * held[i].z + held[i].w * held[i].w;
-        }
+        sum += o[i].x * o[i].x + o[i].y * o[i].y + o[i].z * o[i].z + o[i].w * o[i].w;
     }
 
     const float scale = rsqrtf(blockSum(sum, scratch) / p.width + p.epsilon);
 #pragma unroll
-    for (int i = 0; i < kMostQuads; i++)
+    for (int i = 0; i < kQuads; i++)
     {
-        if (i < quads)
-        {
-            const uint2 g = *reinterpret_cast<const uint2*>(gate + i * 1024);
-            const uint2 w = *reinterpret_cast<const uint2*>(p.weight + threadIdx.x * 4 + i * 1024);
-            uint2 y;
-            y.x = packBf16(held[i].x * scale * lowFloat(w.x) * sigmoid(lowFloat(g.x)), held[i].y * scale * highFloat(w.x) * sigmoid(highFloat(g.x)));
-            y.y = packBf16(held[i].z * scale * lowFloat(w.y) * sigmoid(lowFloat(g.y)), held[i].w * scale * highFloat(w.y) * sigmoid(highFloat(g.y)));
-            *reinterpret_cast<uint2*>(p.output + row * p.width + threadIdx.x * 4 + i * 1024) = y;
-        }
+        uint2 y;
+        y.x = packBf16(o[i].x * scale * lowFloat(w[i].x) * sigmoid(g[i].x), o[i].y * scale * highFloat(w[i].x) * sigmoid(g[i].y));
+        y.y = packBf16(o[i].z * scale * lowFloat(w[i].y) * sigmoid(g[i].z), o[i].w * scale * highFloat(w[i].y) * sigmoid(g[i].w));
+        *reinterpret_cast<uint2*>(p.output + row * p.width + threadIdx.x * 4 + i * step) = y;
     }
 }
+
+LOIRE_KERNEL void __launch_bounds__(1024) gated_norm_wide(const GatedNormParameters p) { gatedNormWide<false>(p); }
+LOIRE_KERNEL void __launch_bounds__(1024) gated_norm_wide_float(const GatedNormParameters p) { gatedNormWide<true>(p); }
 #endif

@@ -28,7 +28,7 @@ public sealed class Lightning
     /// <summary>Reads and writes the state of every sequence of the step; writes every row of the output.</summary>
     public void Enqueue(CudaStream stream, in StepInputs step, in LightningOperands operands)
     {
-        var inChunks = !step.IsDecode && _chunks is not null && LightningChunks.Suits(_type, operands.HeadDim, operands.Qkv);
+        var inChunks = !step.IsDecode && _chunks is not null && !operands.IsQkvFloat && LightningChunks.Suits(_type, operands.HeadDim, operands.Qkv);
         _state.Enqueue(stream, step, operands, singlesOnly: inChunks);
         if (inChunks && step.Sequences > 0)
         {

@@ -24,7 +24,7 @@ struct LightningChunksParameters
 static constexpr int kWarps = 4;
 static constexpr int kThreads = kWarps * kWarp;
 static constexpr int kChunk = 64;   // rows; a multiple of it in the sequence begins a chunk
-static constexpr int kColumns = 64; // of v and S in a block
+static constexpr int kColumns = 32; // of v and S in a block
 
 template <int D>
 struct Stage
@@ -44,13 +44,6 @@ struct Memory
     bf16 stateLow[D * kColumns];
     float powers[kChunk + 1];           // e^(-s n)
 };
-
-// The upper 8 bits of two numbers, and what is left of them.
-LOIRE_DEVICE void split(float a, float b, u32& high, u32& low)
-{
-    high = packBf16(a, b);
-    low = packBf16(a - lowFloat(high), b - highFloat(high));
-}
 
 template <int Width>
 LOIRE_DEVICE void loadRows(bf16* target, const bf16* source, i64 stride, int rows)
@@ -256,7 +249,7 @@ LOIRE_DEVICE void advanceState(const Memory<D>& memory, const Stage<D>& stage, f
     }
 }
 
-// Block: (head and 64 columns of it, sequence).
+// Block: (head and some columns of it, sequence).
 template <int D>
 LOIRE_DEVICE void chunks(const LightningChunksParameters& p)
 {
@@ -365,5 +358,5 @@ LOIRE_DEVICE void chunks(const LightningChunksParameters& p)
     }
 }
 
-LOIRE_KERNEL void __launch_bounds__(kThreads) lightning_chunks_64(const LightningChunksParameters p) { chunks<64>(p); }
-LOIRE_KERNEL void __launch_bounds__(kThreads) lightning_chunks_128(const LightningChunksParameters p) { chunks<128>(p); }
+LOIRE_KERNEL void __launch_bounds__(kThreads, 2) lightning_chunks_64(const LightningChunksParameters p) { chunks<64>(p); }
+LOIRE_KERNEL void __launch_bounds__(kThreads, 2) lightning_chunks_128(const LightningChunksParameters p) { chunks<128>(p); }

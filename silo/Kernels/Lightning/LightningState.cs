@@ -5,7 +5,7 @@ namespace Loire.Kernels;
 
 /// <summary>Lightning attention one token at a time: <c>S ← e^(−s_h) S + k ⊗ v; o = qᵀS</c> for each head, the current token undecayed.</summary>
 /// <remarks>
-/// <para>q, k, v: T, after their activation, the columns from <c>3 d h</c> on being q | k | v of head h. State: fp32 <c>[slots, heads, d, d]</c> in [k, v] order,
+/// <para>q, k, v: T or fp32, after their activation, the columns from <c>3 d h</c> on being q | k | v of head h. State: fp32 <c>[slots, heads, d, d]</c> in [k, v] order,
 /// read and written in place. o: fp32 <c>[rows, heads · d]</c>. Sequences packed as <see cref="StepInputs"/> has them.</para>
 /// <para>Sums are fp32 in a fixed order that goes by the shape and, for d = 128, by whether <c>rows · heads</c> fills the GPU: only there do a row's bits depend on its batch.</para>
 /// <para>Cost of a row: the state once in and once out, <c>8 · heads · d²</c> bytes; bound by memory.</para>
@@ -96,11 +96,11 @@ public sealed class LightningState
     private static Parameters ParametersOf(in StepInputs step, in LightningOperands operands, int fewest, int most) => new(
         operands.Qkv.Address, operands.State.Address, operands.Output.Address, operands.Decays.Address,
         step.FirstRow.Address, step.RowCount.Address, step.Slot.Address,
-        operands.Qkv.Stride, operands.Heads, operands.HeadDim, fewest, most);
+        operands.Qkv.Stride, operands.Heads, operands.HeadDim, fewest, most, operands.IsQkvFloat ? 1 : 0);
 
     /// <summary>Field for field the <c>LightningStateParameters</c> of LightningState.cu.</summary>
     [StructLayout(LayoutKind.Sequential)]
     public readonly record struct Parameters(
         ulong Qkv, ulong State, ulong Output, ulong Decays, ulong FirstRow, ulong RowCount, ulong Slot,
-        long QkvStride, int Heads, int HeadDim, int FewestRows, int MostRows);
+        long QkvStride, int Heads, int HeadDim, int FewestRows, int MostRows, int IsQkvFloat);
 }

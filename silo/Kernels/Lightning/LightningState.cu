@@ -4,7 +4,7 @@
 // The twin of LightningState.Parameters.
 struct LightningStateParameters
 {
-    const T* qkv;             // [rows, qkvStride]; columns 3 d h .. are q | k | v of head h
+    const void* qkv;          // [rows, qkvStride], T or float; columns 3 d h .. are q | k | v of head h
     float* state;             // [slots, heads, d, d]
     float* output;            // [rows, heads * d]
     const float* decays;      // [heads], e^(-s)
@@ -16,7 +16,13 @@ struct LightningStateParameters
     int headDim;
     int fewestRows;           // sequences with fewer rows are left alone, as are those with more than mostRows
     int mostRows;
+    int isQkvFloat;
 };
+
+LOIRE_DEVICE float inputAt(const LightningStateParameters& p, i64 index)
+{
+    return p.isQkvFloat ? static_cast<const float*>(p.qkv)[index] : toFloat(static_cast<const T*>(p.qkv)[index]);
+}
 
 // ---- Any shape --------------------------------------------------------------------------------------------------------
 
@@ -57,15 +63,15 @@ LOIRE_KERNEL void __launch_bounds__(kTileColumns * kTileWarps) lightning_rows(co
     const int firstRow = p.firstRow[sequence];
     for (int row = firstRow; row < firstRow + rows; row++)
     {
-        const T* input = p.qkv + row * p.qkvStride + static_cast<i64>(head) * 3 * d;
+        const i64 input = row * p.qkvStride + static_cast<i64>(head) * 3 * d;
         for (int i = threadIdx.x; i < d; i += blockDim.x)
         {
-            q[i] = toFloat(input[i]);
-            k[i] = toFloat(input[d + i]);
+            q[i] = inputAt(p, input + i);
+            k[i] = inputAt(p, input + d + i);
         }
 
         __syncthreads();
-        const float v = isInside ? toFloat(input[2 * d + column]) : 0.0f;
+        const float v = isInside ? inputAt(p, input + 2 * d + column) : 0.0f;
         float sum = 0.0f;
         for (int i = warp; i < d; i += kTileWarps)
         {
@@ -134,15 +140,15 @@ LOIRE_DEVICE void decode(const LightningStateParameters& p)
     }
 
     const int row = p.firstRow[sequence];
-    const T* input = p.qkv + row * p.qkvStride + static_cast<i64>(head) * 3 * D;
+    const i64 input = row * p.qkvStride + static_cast<i64>(head) * 3 * D;
     for (int i = threadIdx.x; i < D; i += Threads)
     {
-        q[i] = toFloat(input[i]);
-        k[i] = toFloat(input[D + i]);
+        q[i] = inputAt(p, input + i);
+        k[i] = inputAt(p, input + D + i);
     }
 
-    const T* value = input + 2 * D + column;
-    const float4 v = make_float4(toFloat(value[0]), toFloat(value[1]), toFloat(value[2]), toFloat(value[3]));
+    const i64 value = input + 2 * D + column;
+    const float4 v = make_float4(inputAt(p, value), inputAt(p, value + 1), inputAt(p, value + 2), inputAt(p, value + 3));
     const float decay = p.decays[head];
     __syncthreads();
     float ownQ[Steps]; // read before the stores, which the compiler moves no load across

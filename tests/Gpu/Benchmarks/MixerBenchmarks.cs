@@ -145,9 +145,13 @@ public sealed class AttentionPrefillBenchmark : KernelBenchmark
     {
         foreach (var (start, rows) in ((int, int)[])[(0, 2048), (0, 8192), (0, 32_768), (57_344, 8192)])
         {
-            var layer = new PagedCase(gpu, [(start, rows)]);
-            var seen = (double)rows * (start + ((rows + 1) / 2.0));
-            yield return layer.AttentionCase($"{rows} rows from position {start}", bytes: 4L * sizeof(ushort) * rows * PagedCase.Width, operations: 4 * seen * PagedCase.Width);
+            foreach (var path in gpu.Device.ComputeMajor == 9 ? Enum.GetValues<PrefillPath>() : [PrefillPath.Warps])
+            {
+                var layer = new PagedCase(gpu, [(start, rows)]);
+                var seen = (double)rows * (start + ((rows + 1) / 2.0));
+                var shape = $"{rows} rows from position {start}, {path.ToString().ToLowerInvariant()}";
+                yield return layer.AttentionCase(shape, bytes: 4L * sizeof(ushort) * rows * PagedCase.Width, operations: 4 * seen * PagedCase.Width, path);
+            }
         }
     }
 }
@@ -179,11 +183,11 @@ internal sealed class PagedCase : IDisposable
 
     public PagedLayer Layer { get; }
 
-    public BenchmarkCase AttentionCase(string shape, long bytes, double operations)
+    public BenchmarkCase AttentionCase(string shape, long bytes, double operations, PrefillPath? path = null)
     {
         var queries = RandomWeights.Make(_gpu, (long)Step.Rows * Width);
         var output = _gpu.Poisoned<BFloat16>(Step.Rows, Width);
-        var attention = new Attention(name => _gpu.Module(name, ElementType.BFloat16), ElementType.BFloat16, new AttentionShape(Heads, KeyHeads, HeadDim, (float)(1 / Math.Sqrt(HeadDim))));
+        var attention = new Attention(name => _gpu.Module(name, ElementType.BFloat16), ElementType.BFloat16, new AttentionShape(Heads, KeyHeads, HeadDim, (float)(1 / Math.Sqrt(HeadDim))), path);
         var scratch = _gpu.Poisoned<float>(1, attention.ScratchLength(Step.Sequences.Length));
         return new BenchmarkCase(
             shape,

@@ -4,7 +4,7 @@ namespace Loire.Gpu.Tests.Kernels;
 
 public sealed class AttentionTests(Gpu gpu) : IClassFixture<Gpu>
 {
-    /// <summary>Weights that sum to one, rounded to bf16 each, and a result in bf16: twice that of the result.</summary>
+    /// <summary>Prefill: weights that sum to one, rounded to bf16 each, and a result in bf16: twice that of the result.</summary>
     private const double WeightRounding = 2 * KernelAssert.BFloat16Rounding;
 
     [GpuTheory]
@@ -22,7 +22,7 @@ public sealed class AttentionTests(Gpu gpu) : IClassFixture<Gpu>
 
         attention.Enqueue();
 
-        attention.Check(type is ElementType.BFloat16 ? WeightRounding : KernelAssert.FloatRounding);
+        attention.Check(ElementBuffer.Rounding(type));
     }
 
     [GpuTheory]
@@ -63,7 +63,27 @@ public sealed class AttentionTests(Gpu gpu) : IClassFixture<Gpu>
 
         attention.Enqueue();
 
+        attention.Check(KernelAssert.BFloat16Rounding);
+    }
+
+    [GpuFact]
+    public void Products_of_warpgroups_mean_the_same_and_have_the_same_bits_in_every_batch()
+    {
+        if (gpu.Device.ComputeMajor != 9)
+        {
+            return; // this GPU has none
+        }
+
+        using var step = new PackedStep(gpu, (0, 260), (62, 1), (63, 2), (300, 5), (61, 130), (1000, 200));
+        using var alone = new PackedStep(gpu, (0, 260));
+        using var attention = new Run(gpu, ElementType.BFloat16, step, heads: 4, keyHeads: 2, headDim: 128, PrefillPath.Groups);
+        using var single = new Run(gpu, ElementType.BFloat16, alone, heads: 4, keyHeads: 2, headDim: 128, PrefillPath.Groups);
+
+        attention.Enqueue();
+        single.Enqueue();
+
         attention.Check(WeightRounding);
+        Assert.Equal(attention.Output.Download()[..(260 * 4 * 128)], single.Output.Download());
     }
 
     [GpuTheory]
@@ -97,7 +117,7 @@ public sealed class AttentionTests(Gpu gpu) : IClassFixture<Gpu>
         private readonly DeviceBuffer<float> _scratch;
         private readonly Attention _attention;
 
-        public Run(Gpu gpu, ElementType type, PackedStep step, int heads, int keyHeads, int headDim)
+        public Run(Gpu gpu, ElementType type, PackedStep step, int heads, int keyHeads, int headDim, PrefillPath? path = null)
         {
             (_gpu, _step) = (gpu, step);
             _shape = new AttentionShape(heads, keyHeads, headDim, (float)(1 / Math.Sqrt(headDim)));
@@ -115,7 +135,7 @@ public sealed class AttentionTests(Gpu gpu) : IClassFixture<Gpu>
             _deviceKeys = gpu.Upload(_keys, type);
             _deviceValues = gpu.Upload(_values, type);
             Output = new ElementBuffer(gpu, type, step.Rows, heads * headDim);
-            _attention = new Attention(name => gpu.Module(name, type), type, _shape);
+            _attention = new Attention(name => gpu.Module(name, type), type, _shape, path);
             _scratch = gpu.Poisoned<float>(1, _attention.ScratchLength(step.Sequences.Length));
         }
 

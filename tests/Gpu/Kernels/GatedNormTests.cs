@@ -13,6 +13,8 @@ public sealed class GatedNormTests(Gpu gpu) : IClassFixture<Gpu>
     [InlineData(ElementType.BFloat16, 3, 1000, true)]
     [InlineData(ElementType.BFloat16, 2, 1024, false)]
     [InlineData(ElementType.BFloat16, 257, 8192, false)]
+    [InlineData(ElementType.BFloat16, 3, 8192, true)]
+    [InlineData(ElementType.BFloat16, 1, 512, true)]
     [InlineData(ElementType.BFloat16, 2, 16384, false)]
     [InlineData(ElementType.BFloat16, 2, 17408, false)]
     public void A_row_is_normed_over_all_heads_and_gated(ElementType type, int rows, int width, bool isGateFloat)

@@ -26,6 +26,20 @@ public sealed class LightningTests(Gpu gpu) : IClassFixture<Gpu>
     }
 
     [GpuTheory]
+    [InlineData(5, 40)]
+    [InlineData(5, 64)]
+    [InlineData(64, 128)]
+    public void A_decode_step_takes_fp32_inputs_without_rounding_them(int heads, int headDim)
+    {
+        using var step = new PackedStep(gpu, (0, 1), (5, 1), (1000, 1), (63, 1));
+        using var lightning = new Run(gpu, ElementType.BFloat16, step, heads, headDim, isQkvFloat: true);
+
+        lightning.Enqueue();
+
+        lightning.Check(KernelAssert.FloatRounding);
+    }
+
+    [GpuTheory]
     [InlineData(ElementType.Float32, 3, 20)]
     [InlineData(ElementType.Float32, 2, 128)]
     [InlineData(ElementType.BFloat16, 5, 40)]
@@ -81,22 +95,24 @@ public sealed class LightningTests(Gpu gpu) : IClassFixture<Gpu>
         private readonly float[] _state;
         private readonly float[] _slopes;
         private readonly int _stride;
+        private readonly bool _isQkvFloat;
         private readonly DeviceBuffer<byte> _deviceQkv;
         private readonly DeviceBuffer<float> _deviceState;
         private readonly DeviceBuffer<float> _deviceSlopes;
         private readonly DeviceBuffer<float> _deviceDecays;
         private readonly Loire.Kernels.Lightning _lightning;
 
-        public Run(Gpu gpu, ElementType type, PackedStep step, int heads, int headDim, float[]? slopes = null)
+        public Run(Gpu gpu, ElementType type, PackedStep step, int heads, int headDim, float[]? slopes = null, bool isQkvFloat = false)
         {
-            (_gpu, _step, _heads, _headDim) = (gpu, step, heads, headDim);
+            (_gpu, _step, _heads, _headDim, _isQkvFloat) = (gpu, step, heads, headDim, isQkvFloat);
+            var qkvType = isQkvFloat ? ElementType.Float32 : type;
             _stride = (heads * 3 * headDim) + 16; // part of wider rows
             _slopes = slopes ?? [.. Enumerable.Range(0, heads).Select(head => (float)Math.Pow(2, -8.0 * (head + 1) / heads))];
-            _qkv = ElementBuffer.Kept(Numbers.Normal(1, (long)step.Rows * _stride), type);
+            _qkv = ElementBuffer.Kept(Numbers.Normal(1, (long)step.Rows * _stride), qkvType);
             _state = Numbers.Normal(2, (long)step.SlotCount * heads * headDim * headDim);
             var length = heads * headDim * headDim;
             Numbers.Normal(3, length).CopyTo(_state.AsSpan(step.Slots[0] * length)); // the first sequence starts from the same state in every step
-            _deviceQkv = gpu.Upload(_qkv, type);
+            _deviceQkv = gpu.Upload(_qkv, qkvType);
             _deviceState = gpu.Upload(_state);
             _deviceSlopes = gpu.Upload(_slopes);
             _deviceDecays = gpu.Upload(Array.ConvertAll(_slopes, slope => (float)Math.Exp(-(double)slope)));
@@ -107,7 +123,7 @@ public sealed class LightningTests(Gpu gpu) : IClassFixture<Gpu>
         public DeviceBuffer<float> Output { get; }
 
         public void Enqueue() => _lightning.Enqueue(_gpu.Stream, _step.Inputs, new LightningOperands(
-            _heads, _headDim, new ElementRows(_deviceQkv.Address, _stride), _deviceState.Vector, _deviceSlopes.Vector, _deviceDecays.Vector, Output.Matrix));
+            _heads, _headDim, new ElementRows(_deviceQkv.Address, _stride), _deviceState.Vector, _deviceSlopes.Vector, _deviceDecays.Vector, Output.Matrix, _isQkvFloat));
 
         public void Check(double tolerance)
         {

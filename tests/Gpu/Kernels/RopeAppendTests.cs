@@ -4,6 +4,9 @@ namespace Loire.Gpu.Tests.Kernels;
 
 public sealed class RopeAppendTests(Gpu gpu) : IClassFixture<Gpu>
 {
+    /// <summary>One rounding to 8 bits, and what fp32 rounds beside it.</summary>
+    private const double HalfUnit = 1.01 / 512;
+
     [GpuTheory]
     [InlineData(ElementType.Float32, 3, 1, 24, 16)]
     [InlineData(ElementType.Float32, 2, 2, 10, 10)]
@@ -39,6 +42,32 @@ public sealed class RopeAppendTests(Gpu gpu) : IClassFixture<Gpu>
             ? Numbers.AsFloat(System.Runtime.InteropServices.MemoryMarshal.Cast<byte, Loire.Cuda.BFloat16>(deviceInput.Download()).ToArray())
             : System.Runtime.InteropServices.MemoryMarshal.Cast<byte, float>(deviceInput.Download()).ToArray();
         Assert.Equal(apart, Enumerable.Range(0, step.Rows).SelectMany(row => inPlace.Skip(row * stride).Take(heads * headDim)));
+    }
+
+    [GpuFact]
+    public void Fp32_inputs_are_rounded_once_after_they_were_turned()
+    {
+        const int heads = 4;
+        const int headDim = 64;
+        const int stride = (heads + 2) * headDim;
+        using var step = new PackedStep(gpu, (0, 2), (62, 5), (20_000, 1));
+        var input = Numbers.Normal(1, step.Rows * stride);
+        var frequencies = RopeReference.InverseFrequencies(32, 1e7);
+        var length = step.PageCount * PagedLayer.PageTokens * headDim;
+        using var deviceInput = gpu.Upload(input);
+        using var deviceFrequencies = gpu.Upload(frequencies);
+        using var keys = new ElementBuffer(gpu, ElementType.BFloat16, 1, length);
+        using var values = new ElementBuffer(gpu, ElementType.BFloat16, 1, length);
+        using var queries = new ElementBuffer(gpu, ElementType.BFloat16, step.Rows, heads * headDim);
+
+        new RopeAppend(gpu.Module("RopeAppend", ElementType.BFloat16)).Enqueue(
+            gpu.Stream, step.Inputs, new ElementRows(deviceInput.Address, stride), new ElementRows(queries.Address, heads * headDim), heads,
+            new PagedLayer(keys.Address, values.Address, 1, headDim), deviceFrequencies.Vector, isQkvFloat: true);
+
+        var expected = new Expected(step, input, stride, heads, 1, headDim, frequencies);
+        KernelAssert.Close(expected.Queries, queries.Download(), HalfUnit);
+        KernelAssert.Close(expected.Keys, expected.Gather(keys.Download()), HalfUnit);
+        KernelAssert.Close(expected.Values, expected.Gather(values.Download()), HalfUnit);
     }
 
     /// <summary>What a step of rows has to leave behind, keys and values in the order of rows and heads.</summary>

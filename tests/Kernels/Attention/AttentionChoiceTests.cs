@@ -32,6 +32,13 @@ public sealed class AttentionChoiceTests
     }
 
     [Theory]
+    [InlineData(64, PrefillPath.Warps)]
+    [InlineData(128, PrefillPath.Warps)]
+    [InlineData(128, PrefillPath.Groups)]
+    public void A_block_of_prefill_fits_the_shared_memory(int headDim, PrefillPath path) =>
+        Assert.InRange(AttentionPrefill.SharedBytes(headDim, path), 1, (path is PrefillPath.Groups ? 227 : 163) * 1024);
+
+    [Theory]
     [InlineData(3, 2, 64)]
     [InlineData(4, 0, 64)]
     [InlineData(4, 2, 257)]

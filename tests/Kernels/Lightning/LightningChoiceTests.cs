@@ -30,9 +30,11 @@ public sealed class LightningChoiceTests
     [Fact]
     public void A_wide_norm_needs_whole_steps_and_an_aligned_gate()
     {
-        Assert.True(GatedNorm.IsWide(8192, new ElementRows(256, 32768)));
-        Assert.False(GatedNorm.IsWide(8192, new ElementRows(2, 32768)));
-        Assert.False(GatedNorm.IsWide(8000, new ElementRows(0, 32768)));
-        Assert.False(GatedNorm.IsWide(17 * 1024, new ElementRows(0, 32768)));
+        Assert.True(GatedNorm.IsWide(8192, new ElementRows(256, 32768), isGateFloat: false));
+        Assert.False(GatedNorm.IsWide(8192, new ElementRows(2, 32768), isGateFloat: false));
+        Assert.False(GatedNorm.IsWide(8192, new ElementRows(8, 32768), isGateFloat: true));
+        Assert.False(GatedNorm.IsWide(8000, new ElementRows(0, 32768), isGateFloat: false));
+        Assert.True(GatedNorm.IsWide(512, new ElementRows(0, 512), isGateFloat: false));
+        Assert.False(GatedNorm.IsWide(33 * 512, new ElementRows(0, 32768), isGateFloat: false));
     }
 }
