@@ -61,11 +61,12 @@ template <int D>
 LOIRE_DEVICE void decode(const AttentionDecodeParameters& p)
 {
     constexpr int Steps = D / 16;
-    waitForPrimary();
-    launchDependents();
     const int sequence = blockIdx.y;
-    if (p.rowCount[sequence] != 1)
+    const int rows = p.rowCount[sequence];
+    const int row = p.firstRow[sequence];
+    if (rows != 1)
     {
+        waitForPrimary();
         return;
     }
 
@@ -78,7 +79,6 @@ LOIRE_DEVICE void decode(const AttentionDecodeParameters& p)
     const int keyHead = blockIdx.x / groups;
     const int firstHead = keyHead * share + blockIdx.x % groups * kQueryRows;
     const int queries = min(kQueryRows, (keyHead + 1) * share - firstHead);
-    const int row = p.firstRow[sequence];
     const int tokens = p.positions[row] + 1;
     const int pages = (tokens + kPageTokens - 1) / kPageTokens;
     const int pagesOfSplit = (pages + p.splits - 1) / p.splits;
@@ -90,6 +90,8 @@ LOIRE_DEVICE void decode(const AttentionDecodeParameters& p)
     // 1. The page numbers of 32 pages at a time are held by the lanes.
     int held = lane < count ? table[lane] : 0;
     int nextHeld = kWarp + lane < count ? table[kWarp + lane] : 0;
+    waitForPrimary(); // queries, keys and values are a predecessor's; the step's integers are not
+    launchDependents();
     const auto request = [&](int i)
     {
         if (i < count)
@@ -290,10 +292,12 @@ LOIRE_DEVICE void decode(const AttentionDecodeParameters& p)
 template <int D>
 LOIRE_DEVICE void combine(const AttentionDecodeParameters& p)
 {
+    const int sequence = blockIdx.y;
+    const int rows = p.rowCount[sequence];
+    const i64 row = p.firstRow[sequence];
     waitForPrimary();
     launchDependents();
-    const int sequence = blockIdx.y;
-    if (p.rowCount[sequence] != 1)
+    if (rows != 1)
     {
         return;
     }
@@ -317,7 +321,7 @@ LOIRE_DEVICE void combine(const AttentionDecodeParameters& p)
         weight = fmaf(partial[s * stride + D + 1], factor, weight);
     }
 
-    store(p.output + (static_cast<i64>(p.firstRow[sequence]) * p.heads + head) * D + c, value / weight);
+    store(p.output + (row * p.heads + head) * D + c, value / weight);
 }
 
 LOIRE_KERNEL void __launch_bounds__(kWarps * kWarp) attention_decode_64(const AttentionDecodeParameters p) { decode<64>(p); }

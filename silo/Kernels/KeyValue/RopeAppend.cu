@@ -53,19 +53,20 @@ LOIRE_DEVICE float turned(const RopeAppendParameters& p, i64 head, int c, int ha
 // Where queries lie in qkv, each thread turns whole pairs, so that nobody reads what somebody has turned.
 LOIRE_KERNEL void __launch_bounds__(256) rope_append(const RopeAppendParameters p)
 {
-    waitForPrimary();
-    launchDependents();
     const int row = blockIdx.x;
     const int half = p.rotaryDim / 2;
     float* cosines = reinterpret_cast<float*>(dynamicShared());
     float* sines = cosines + half;
     const int position = p.positions[row];
+    const int page = p.pageTable[p.sequenceOfRow[row] * p.pageStride + position / kPageTokens];
     for (int i = threadIdx.x; i < half; i += blockDim.x)
     {
         sineCosine(static_cast<float>(position) * p.inverseFrequencies[i], sines + i, cosines + i);
     }
 
     __syncthreads();
+    waitForPrimary();
+    launchDependents();
     const int d = p.headDim;
     const int first = blockIdx.y * blockDim.x + threadIdx.x;
     const int stride = gridDim.y * blockDim.x;
@@ -87,7 +88,6 @@ LOIRE_KERNEL void __launch_bounds__(256) rope_append(const RopeAppendParameters 
         store(queries + c, inputAt(p, input + c));
     }
 
-    const int page = p.pageTable[p.sequenceOfRow[row] * p.pageStride + position / kPageTokens];
     const i64 keys = input + static_cast<i64>(p.heads) * d;
     const i64 values = keys + static_cast<i64>(p.keyValueHeads) * d;
     for (int n = first; n < p.keyValueHeads * d; n += stride)

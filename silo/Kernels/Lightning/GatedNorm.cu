@@ -63,8 +63,6 @@ LOIRE_DEVICE float4 loadGate(const GatedNormParameters& p, i64 index)
 template <bool IsGateFloat>
 LOIRE_DEVICE void gatedNormWide(const GatedNormParameters& p)
 {
-    waitForPrimary();
-    launchDependents();
     __shared__ float scratch[kWarp];
     const i64 row = blockIdx.x;
     const int step = blockDim.x * 4;
@@ -76,9 +74,16 @@ LOIRE_DEVICE void gatedNormWide(const GatedNormParameters& p)
 #pragma unroll
     for (int i = 0; i < kQuads; i++)
     {
+        w[i] = *reinterpret_cast<const uint2*>(weight + i * step);
+    }
+
+    waitForPrimary(); // weights are no predecessor's
+    launchDependents();
+#pragma unroll
+    for (int i = 0; i < kQuads; i++)
+    {
         o[i] = *reinterpret_cast<const float4*>(input + i * step);
         g[i] = loadGate<IsGateFloat>(p, row * p.gateStride + threadIdx.x * 4 + i * step);
-        w[i] = *reinterpret_cast<const uint2*>(weight + i * step);
     }
 
     float sum = 0.0f;

@@ -8,6 +8,7 @@ namespace Loire.Kernels;
 /// <para>q, k, v: T or fp32, after their activation, the columns from <c>3 d h</c> on being q | k | v of head h. State: fp32 <c>[slots, heads, d, d]</c> in [k, v] order,
 /// read and written in place. o: fp32 <c>[rows, heads · d]</c>. Sequences packed as <see cref="StepInputs"/> has them.</para>
 /// <para>Sums are fp32 in a fixed order that goes by the shape and, for d = 128, by whether <c>rows · heads</c> fills the GPU: only there do a row's bits depend on its batch.</para>
+/// <para>Launched programmatically, single rows read their state before the predecessor has ended: it must not be the kernel that writes that state.</para>
 /// <para>Cost of a row: the state once in and once out, <c>8 · heads · d²</c> bytes; bound by memory.</para>
 /// <para>Source: Qin et al. 2024, arXiv:2401.04658; decays as in the models' own code.</para>
 /// <para>Meaning: <see cref="LightningReference"/>.</para>

@@ -119,11 +119,13 @@ LOIRE_DEVICE void decode(const LightningStateParameters& p)
     __shared__ float k[D];
     __shared__ __align__(16) float partial[Warps * Columns];
 
-    waitForPrimary();
-    launchDependents();
     const int sequence = blockIdx.y;
-    if (p.rowCount[sequence] != 1)
+    const int rows = p.rowCount[sequence];
+    const int slot = p.slot[sequence];
+    const i64 row = p.firstRow[sequence];
+    if (rows != 1)
     {
+        waitForPrimary();
         return;
     }
 
@@ -131,7 +133,7 @@ LOIRE_DEVICE void decode(const LightningStateParameters& p)
     const int lane = threadIdx.x % Lanes;
     const int group = threadIdx.x / Lanes;
     const int column = blockIdx.x % (D / Columns) * Columns + lane * 4;
-    float* state = p.state + ((static_cast<i64>(p.slot[sequence]) * p.heads + head) * D + group) * D + column;
+    float* state = p.state + ((static_cast<i64>(slot) * p.heads + head) * D + group) * D + column;
     float4 s[Steps];
 #pragma unroll
     for (int i = 0; i < Steps; i++)
@@ -139,7 +141,8 @@ LOIRE_DEVICE void decode(const LightningStateParameters& p)
         s[i] = loadOnce(state + i * Group * D);
     }
 
-    const int row = p.firstRow[sequence];
+    waitForPrimary(); // the state is no predecessor's: only q, k and v are
+    launchDependents();
     const i64 input = row * p.qkvStride + static_cast<i64>(head) * 3 * D;
     for (int i = threadIdx.x; i < D; i += Threads)
     {
@@ -200,7 +203,7 @@ LOIRE_DEVICE void decode(const LightningStateParameters& p)
             total += partial[w * Columns + i];
         }
 
-        p.output[(static_cast<i64>(row) * p.heads + head) * D + blockIdx.x % (D / Columns) * Columns + i] = total;
+        p.output[(row * p.heads + head) * D + blockIdx.x % (D / Columns) * Columns + i] = total;
     }
 }
 
