@@ -13,7 +13,7 @@ internal readonly record struct DeviceChoice(bool IsCuda, int Ordinal, bool IsDe
 {
     public static Option<DeviceChoice> Option(string @default) => new("--device")
     {
-        Description = $"What computes: cpu, cuda, cuda:N for GPU N, or auto, which takes a GPU where there is one. Default: {@default}.",
+        Description = $"What computes: cpu, cuda, cuda:N for GPU N, or auto, which takes a GPU where there is one.",
         HelpName = "DEVICE",
         DefaultValueFactory = _ => Parse(@default)!.Value,
         CustomParser = result =>
@@ -70,6 +70,8 @@ internal readonly record struct DeviceChoice(bool IsCuda, int Ordinal, bool IsDe
         var cuda = Resolve(type, text => missing = text);
         return cuda is null && IsDemanded ? throw new CommandFailedException(missing!, exitCode: 2) : cuda; // it has been said why
     }
+
+    public override string ToString() => IsCuda ? IsDemanded ? $"cuda:{Ordinal}" : "auto" : "cpu";
 
     internal static DeviceChoice? Parse(string text)
     {
