@@ -153,16 +153,29 @@ struct StreamSums
         }
     }
 
-    LOIRE_DEVICE void add(const float* slot)
+    // Adds what several blocks have saved, in their order. Loads of a few are under way at once.
+    template <int Count>
+    LOIRE_DEVICE void add(const float* const (&slots)[Count], int count)
     {
 #pragma unroll
         for (int i = 0; i < 2 * Tiles; i++)
         {
-            const float4 four = loadShared4(reinterpret_cast<const float4*>(slot) + i * kStreamThreads + threadIdx.x);
-            c[i / Tiles][i % Tiles][0] += four.x;
-            c[i / Tiles][i % Tiles][1] += four.y;
-            c[i / Tiles][i % Tiles][2] += four.z;
-            c[i / Tiles][i % Tiles][3] += four.w;
+            float4 fours[Count];
+#pragma unroll
+            for (int k = 0; k < Count; k++)
+            {
+                fours[k] = k < count ? loadShared4(reinterpret_cast<const float4*>(slots[k]) + i * kStreamThreads + threadIdx.x) : make_float4(0.0f, 0.0f, 0.0f, 0.0f);
+            }
+
+            float (&sum)[4] = c[i / Tiles][i % Tiles];
+#pragma unroll
+            for (int k = 0; k < Count; k++)
+            {
+                sum[0] += fours[k].x;
+                sum[1] += fours[k].y;
+                sum[2] += fours[k].z;
+                sum[3] += fours[k].w;
+            }
         }
     }
 };
@@ -171,6 +184,7 @@ template <int Tiles>
 struct StreamSlots
 {
     static constexpr int kFloats = kTileRows * 8 * Tiles;
+    static constexpr int kAtOnce = 8; // blocks whose sums are loaded together
     float* partials; // [workers][2][kFloats]: of the tile that the worker goes on with, and of the one that it begins and leaves
     int* arrivals;   // [workers], of the tile that the worker begins and leaves; 0 before and after a launch
 
@@ -185,11 +199,12 @@ struct StreamSlots
         }
 
         sums.save(slot(share, blockIdx.x, firstUnit));
-        __threadfence();
         __syncthreads();
         if (threadIdx.x == 0)
         {
+            __threadfence(); // for what the whole block has written: the barrier has ordered it before
             *isLast = atomicAdd(arrivals + first, 1) == last - first;
+            __threadfence();
         }
 
         __syncthreads();
@@ -198,11 +213,17 @@ struct StreamSlots
             return false;
         }
 
-        __threadfence();
         sums.clear();
-        for (int worker = first; worker <= last; worker++)
+        for (int worker = first; worker <= last; worker += kAtOnce)
         {
-            sums.add(slot(share, worker, firstUnit));
+            const float* slots[kAtOnce];
+#pragma unroll
+            for (int k = 0; k < kAtOnce; k++)
+            {
+                slots[k] = slot(share, min(worker + k, last), firstUnit);
+            }
+
+            sums.add(slots, last - worker + 1);
         }
 
         if (threadIdx.x == 0)
