@@ -7,7 +7,7 @@ namespace Loire.Kernels;
 /// <remarks>
 /// <para>x: fp32 <c>[rows, hidden]</c>, so that a choice does not turn on the rounding of x; W: T <c>[experts, hidden]</c>; at most 1024 experts and 32 choices.</para>
 /// <para>The lower expert wins a tie. With a shared expert, <c>c = σ(w x)</c> is its weight and the others are multiplied by <c>1 − c</c>.</para>
-/// <para>A row's bits do not depend on its batch, but for one border: up to 16 rows a logit is summed by a block, beyond by a warp. A row of NaN chooses some experts with weights of NaN.</para>
+/// <para>A row's bits do not depend on its batch, but for two borders: up to 16 rows a logit is summed by a block, up to 512 by six warps, beyond by one. A row of NaN chooses some experts with weights of NaN.</para>
 /// <para>Cost: <c>2 · experts · hidden</c> bytes a row in bf16, mostly from the cache; bound by its launch when there are few rows.</para>
 /// <para>Source: Shazeer et al. 2017, arXiv:1701.06538, as in the models' own code. Meaning: <see cref="RouterReference"/>.</para>
 /// </remarks>
@@ -19,8 +19,13 @@ public sealed class Router
     /// <summary>Up to so many, one block chooses and sorts them all.</summary>
     internal const int FewEntries = 1024;
 
-    /// <summary>Up to so many rows, each logit has a block of its own, and the last one does the rest. A row of few has other last bits than one of many.</summary>
+    /// <summary>Up to so many rows, each logit has a block of its own, and the last one does the rest.</summary>
     internal const int FewRows = 16;
+
+    /// <summary>Beyond so many rows, a warp sums a logit alone.</summary>
+    private const int ManyRows = 512;
+
+    private const int PartsOfSome = 6;
 
     private const int Threads = 256;
     private const int WarpsOfBlock = Threads / 32;
@@ -58,7 +63,8 @@ public sealed class Router
     {
         var experts = checked((int)groups.Offsets.Length - 1);
         var columns = experts + (shared.Mode is SharedGateMode.Sigmoid ? 1 : 0);
-        Check(x, experts, columns, choice, groups);
+        var parts = PartsOf(choice.Rows);
+        Check(x, experts, columns * parts, choice, groups);
         if (x.Rows == 0)
         {
             return;
@@ -66,11 +72,11 @@ public sealed class Router
 
         var parameters = new ChooseParameters(
             x.Address, weights, shared.Coefficient, _workspace.Partials, choice.Experts.Address, choice.Weights.Address, choice.SharedWeights, groups.Offsets.Address, groups.Order.Address, _workspace.Arrivals,
-            choice.Rows, checked((int)x.Columns), experts, columns, choice.TopK, (int)shared.Mode);
-        var grid = new LaunchGrid((columns + ColumnsOfBlock - 1) / ColumnsOfBlock, (choice.Rows + RowsOfBlock - 1) / RowsOfBlock, 1, Threads, 0, Launches.AreProgrammatic);
+            choice.Rows, checked((int)x.Columns), experts, columns, choice.TopK, parts, (int)shared.Mode);
+        var grid = new LaunchGrid((columns + ColumnsOfBlock - 1) / ColumnsOfBlock, (choice.Rows + RowsOfBlock - 1) / RowsOfBlock, parts, Threads, 0, Launches.AreProgrammatic);
         if (choice.Rows <= FewRows && choice.Experts.Length <= FewEntries)
         {
-            _few.Launch(stream, grid with { X = columns, Y = choice.Rows }, parameters);
+            _few.Launch(stream, grid with { X = columns, Y = choice.Rows, Z = 1 }, parameters);
             return;
         }
 
@@ -84,6 +90,9 @@ public sealed class Router
         _choose.Launch(stream, new LaunchGrid((choice.Rows + WarpsOfBlock - 1) / WarpsOfBlock, 1, 1, Threads, 0, Launches.AreProgrammatic), parameters);
         Group(stream, choice.Experts.AsVector(), groups);
     }
+
+    /// <summary>Sums are cut where there are too few rows to fill the GPU and too many for a block each.</summary>
+    internal static int PartsOf(int rows) => rows is > FewRows and <= ManyRows ? PartsOfSome : 1;
 
     private void Check(DeviceMatrix<float> x, int experts, int columns, in RouterChoice choice, in ExpertGroups groups)
     {
@@ -122,7 +131,7 @@ public sealed class Router
     [StructLayout(LayoutKind.Sequential)]
     public readonly record struct ChooseParameters(
         ulong X, ulong Router, ulong Coefficient, ulong Logits, ulong Choices, ulong Weights, ulong SharedWeights, ulong Offsets, ulong Order, ulong Arrivals,
-        int Rows, int Hidden, int Experts, int Columns, int TopK, int SharedMode);
+        int Rows, int Hidden, int Experts, int Columns, int TopK, int Parts, int SharedMode);
 
     /// <summary>Field for field the <c>RouterGroupParameters</c> of Router.cu.</summary>
     [StructLayout(LayoutKind.Sequential)]

@@ -9,7 +9,7 @@ struct RouterChooseParameters
     const float* x;          // [rows, hidden]
     const T* router;         // [experts, hidden]
     const T* coefficient;    // [hidden], of a shared expert with a sigmoid
-    float* logits;           // [rows, columns]: of the experts, then of a shared expert with a sigmoid
+    float* logits;           // [parts, rows, columns]: of the experts, then of a shared expert with a sigmoid; the parts are added up
     int* choices;            // [rows, topK]
     float* weights;          // [rows, topK]
     float* sharedWeights;    // [rows]; used only with a shared expert
@@ -21,6 +21,7 @@ struct RouterChooseParameters
     int experts;
     int columns;
     int topK;
+    int parts;               // of hidden, so that some hundred rows fill the device
     int sharedMode;          // 0 none, 1 sigmoid, 2 softmax over one logit, which is 1
 };
 
@@ -43,12 +44,12 @@ LOIRE_DEVICE void load8(const float* address, float (&values)[8])
 
 LOIRE_DEVICE void load8(const bf16* address, float (&values)[8]) { unpack8(*reinterpret_cast<const uint4*>(address), values); }
 
-// One warp: four rows of w with four of x. The order of a sum depends on the length alone.
-LOIRE_DEVICE void dots(const float* const (&x)[kLogitRows], const T* const (&w)[kLogitColumns], int length, float (&sums)[kLogitColumns][kLogitRows])
+// One warp: four rows of w with four of x, elements [first, end). The order of a sum depends on these alone.
+LOIRE_DEVICE void dots(const float* const (&x)[kLogitRows], const T* const (&w)[kLogitColumns], int length, int first, int end, float (&sums)[kLogitColumns][kLogitRows])
 {
     const int lane = threadIdx.x % kWarp;
-    const int wide = length % 8 == 0 ? length : 0; // rows begin at multiples of 16 bytes then
-    for (int i = lane * 8; i < wide; i += kWarp * 8)
+    const bool isWide = length % 8 == 0; // rows begin at multiples of 16 bytes then
+    for (int i = isWide ? first + lane * 8 : end; i < end; i += kWarp * 8)
     {
         float values[kLogitRows][8];
 #pragma unroll
@@ -74,7 +75,7 @@ LOIRE_DEVICE void dots(const float* const (&x)[kLogitRows], const T* const (&w)[
         }
     }
 
-    for (int i = wide + lane; i < length; i += kWarp)
+    for (int i = isWide ? end : first + lane; i < end; i += kWarp)
     {
 #pragma unroll
         for (int c = 0; c < kLogitColumns; c++)
@@ -132,7 +133,11 @@ LOIRE_DEVICE void computeLogits(const RouterChooseParameters& p)
         w[c] = columnOf(p, min(firstColumn + c, p.columns - 1));
     }
 
-    dots(x, w, p.hidden, sums);
+    const int step = kWarp * 8;
+    const int length = ((p.hidden + step - 1) / step + p.parts - 1) / p.parts * step; // of a part, in whole steps of a warp
+    const int first = blockIdx.z * length;
+    dots(x, w, p.hidden, first, min(first + length, p.hidden), sums);
+    float* logits = p.logits + static_cast<i64>(blockIdx.z) * p.rows * p.columns;
     const int lane = threadIdx.x % kWarp;
 #pragma unroll
     for (int c = 0; c < kLogitColumns; c++)
@@ -142,13 +147,13 @@ LOIRE_DEVICE void computeLogits(const RouterChooseParameters& p)
         {
             if (lane == c * kLogitRows + r && firstColumn + c < p.columns && firstRow + r < p.rows)
             {
-                p.logits[static_cast<i64>(firstRow + r) * p.columns + firstColumn + c] = sums[c][r];
+                logits[static_cast<i64>(firstRow + r) * p.columns + firstColumn + c] = sums[c][r];
             }
         }
     }
 }
 
-// Grid: (columns, kLogitColumns a warp; rows, kLogitRows a warp).
+// Grid: (columns, kLogitColumns a warp; rows, kLogitRows a warp; parts).
 LOIRE_KERNEL void __launch_bounds__(kThreads) router_logits(const __grid_constant__ RouterChooseParameters p)
 {
     waitForPrimary();
@@ -175,13 +180,26 @@ LOIRE_DEVICE void warpBest(float& value, int& index)
 // Whether a comes before b: the greater logit, the lower expert among equals.
 LOIRE_DEVICE bool isBefore(float a, int expert, float b, int other) { return a > b || (a == b && expert < other); }
 
+// The sum of the parts of a logit, which other blocks may have written.
+LOIRE_DEVICE float logitAt(const RouterChooseParameters& p, i64 row, int column)
+{
+    const float* at = p.logits + row * p.columns + column;
+    float sum = 0.0f;
+#pragma unroll 4
+    for (int part = 0; part < p.parts; part++)
+    {
+        sum += loadShared(at + part * (static_cast<i64>(p.rows) * p.columns));
+    }
+
+    return sum;
+}
+
 // One warp: the best topK, at most 32, of a row and their softmax. Each is found among those that come after the one before.
 // kept: a second place for the choices; null: none.
 LOIRE_DEVICE void choose(const RouterChooseParameters& p, i64 row, int* kept)
 {
     const int lane = threadIdx.x % kWarp;
-    const float* logits = p.logits + row * p.columns;
-    const float own = loadShared(logits + min(lane, p.experts - 1));
+    const float own = logitAt(p, row, min(lane, p.experts - 1));
     float chosen = -infinity(); // of choice `lane`
     float most = 0.0f;
     float last = infinity();
@@ -193,7 +211,7 @@ LOIRE_DEVICE void choose(const RouterChooseParameters& p, i64 row, int* kept)
         for (int expert = lane; expert < p.experts; expert += kWarp)
         {
             // With NaN no expert would be chosen; as the least it is, and makes the weights NaN.
-            const float read = expert == lane ? own : loadShared(logits + expert);
+            const float read = expert == lane ? own : logitAt(p, row, expert);
             const float logit = read == read ? read : -infinity();
             if (isBefore(last, lastExpert, logit, expert) && isBefore(logit, expert, best, index))
             {
@@ -217,7 +235,7 @@ LOIRE_DEVICE void choose(const RouterChooseParameters& p, i64 row, int* kept)
         }
     }
 
-    const float heard = p.sharedMode == 0 ? 0.0f : p.sharedMode == 2 ? 1.0f : sigmoid(loadShared(logits + p.experts));
+    const float heard = p.sharedMode == 0 ? 0.0f : p.sharedMode == 2 ? 1.0f : sigmoid(logitAt(p, row, p.experts));
     const float weight = lane < p.topK ? expf(chosen - most) : 0.0f;
     const float sum = warpSum(weight);
     if (lane < p.topK)
