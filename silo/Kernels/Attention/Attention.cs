@@ -28,7 +28,7 @@ public sealed class Attention
         {
             var decode = modules(nameof(AttentionDecode));
             _decode = new AttentionDecode(decode, shape);
-            _prefill = new AttentionPrefill(modules, shape, path ?? Choose(decode.Device.ComputeMajor, shape.HeadDim));
+            _prefill = new AttentionPrefill(modules, shape, path ?? Choose(decode.Device, shape.HeadDim));
         }
     }
 
@@ -78,7 +78,11 @@ public sealed class Attention
         }
     }
 
-    internal static PrefillPath Choose(int computeMajor, int headDim) => PrefillPath.Warps;
+    /// <summary>Products of warpgroups are there on compute capability 9.0 alone.</summary>
+    internal static PrefillPath Choose(int computeMajor, int sharedBytes, int headDim) =>
+        computeMajor == 9 && headDim == 128 && sharedBytes >= AttentionPrefill.SharedBytes(headDim, PrefillPath.Groups) ? PrefillPath.Groups : PrefillPath.Warps;
+
+    private static PrefillPath Choose(CudaDevice device, int headDim) => Choose(device.ComputeMajor, device.SharedMemoryPerBlock, headDim);
 
     internal static bool IsFast(ElementType type, int headDim) => type is ElementType.BFloat16 && headDim is 64 or 128;
 }

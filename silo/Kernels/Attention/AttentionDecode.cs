@@ -17,7 +17,7 @@ internal sealed class AttentionDecode
     private const int QueriesOfBlock = 16;
     private const int TokensOfWarp = 16;
     private const int Stages = 3;
-    private const int MostSplits = 32;
+    private const int MostSplits = 32; // a lane each, where they are brought together
 
     /// <summary>Two are on a multiprocessor at once; as many again wait, so that sequences of different lengths even out.</summary>
     private const int BlocksPerMultiprocessor = 4;

@@ -288,7 +288,7 @@ LOIRE_DEVICE void decode(const AttentionDecodeParameters& p)
     }
 }
 
-// Block: (head, sequence), a thread a channel. Brings the splits together in their order.
+// Block: (head, sequence), a thread a channel. Brings the splits, 32 at most, together.
 template <int D>
 LOIRE_DEVICE void combine(const AttentionDecodeParameters& p)
 {
@@ -306,19 +306,19 @@ LOIRE_DEVICE void combine(const AttentionDecodeParameters& p)
     const int c = threadIdx.x;
     const float* partial = p.partial + (static_cast<i64>(sequence) * p.splits * p.heads + head) * (D + 2);
     const i64 stride = static_cast<i64>(p.heads) * (D + 2);
-    float most = -infinity();
-    for (int s = 0; s < p.splits; s++)
-    {
-        most = fmaxf(most, partial[s * stride + D]);
-    }
+    // 1. Each lane has a split's maximum and weight.
+    const int lane = threadIdx.x % kWarp;
+    const bool isSplit = lane < p.splits;
+    const float maximum = isSplit ? partial[lane * stride + D] : -infinity();
+    const float factor = exp2Fast(maximum - warpMax(maximum)); // 0 for a split without a page
+    const float weight = warpSum(isSplit ? partial[lane * stride + D + 1] * factor : 0.0f);
 
+    // 2. The sums, in the splits' order, several loads under way.
     float value = 0.0f;
-    float weight = 0.0f;
+#pragma unroll 8
     for (int s = 0; s < p.splits; s++)
     {
-        const float factor = exp2Fast(partial[s * stride + D] - most);
-        value = fmaf(partial[s * stride + c], factor, value);
-        weight = fmaf(partial[s * stride + D + 1], factor, weight);
+        value = fmaf(partial[s * stride + c], __shfl_sync(kAllLanes, factor, s), value);
     }
 
     store(p.output + (row * p.heads + head) * D + c, value / weight);

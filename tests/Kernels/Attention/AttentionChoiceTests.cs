@@ -32,6 +32,14 @@ public sealed class AttentionChoiceTests
     }
 
     [Theory]
+    [InlineData(9, 128, PrefillPath.Groups)]
+    [InlineData(9, 64, PrefillPath.Warps)]
+    [InlineData(8, 128, PrefillPath.Warps)]
+    [InlineData(10, 128, PrefillPath.Warps)]
+    public void Products_of_warpgroups_are_for_hopper(int computeMajor, int headDim, PrefillPath path) =>
+        Assert.Equal(path, Attention.Choose(computeMajor, 227 * 1024, headDim));
+
+    [Theory]
     [InlineData(64, PrefillPath.Warps)]
     [InlineData(128, PrefillPath.Warps)]
     [InlineData(128, PrefillPath.Groups)]
