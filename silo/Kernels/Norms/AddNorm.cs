@@ -7,7 +7,7 @@ namespace Loire.Kernels;
 /// <remarks>
 /// <para>All in fp32 but the embedding and x, which are T. In a post-norm model n is the next residual: write it to the stream instead of h.</para>
 /// <para>Terms: <c>[rows, choices, hidden]</c>, such as the outputs of a row's experts, added in their order with their weights <c>[rows, choices]</c>; one more may come from an expert that every row has.</para>
-/// <para>Sums run in a fixed order: a row's bits do not depend on its batch.</para>
+/// <para>Sums run in a fixed order: a row's bits do not depend on its batch, but for one border: a row of up to 128 has more threads than one of more.</para>
 /// <para>Cost: <c>(4 · choices + 4 + 2 + 4) · rows · hidden</c> bytes; bound by memory, or by its launch when there are few rows.</para>
 /// <para>Source: Zhang and Sennrich 2019, arXiv:1910.07467; Wang et al. 2022, arXiv:2203.00555 for α and β. Meaning: <see cref="AddNormReference"/>.</para>
 /// </remarks>
@@ -15,9 +15,12 @@ namespace Loire.Kernels;
 public sealed class AddNorm(CudaModule module)
 {
     private const int MostThreads = 512; // more would leave them few registers
+    private const int MostThreadsOfFew = 1024;
+    private const int FewRows = 128;
     private const int Quad = 4; // elements of a 16-byte load
 
     private readonly CudaFunction<Parameters> _any = module.Function<Parameters>("add_norm", module.Device.SharedMemoryPerBlock - ReservedBytes);
+    private readonly CudaFunction<Parameters> _few = module.Function<Parameters>("add_norm_few", module.Device.SharedMemoryPerBlock - ReservedBytes);
     private readonly CudaFunction<Parameters> _wide = module.Function<Parameters>("add_norm_wide", module.Device.SharedMemoryPerBlock - ReservedBytes);
 
     /// <summary>Of a block, for the sums.</summary>
@@ -47,10 +50,15 @@ public sealed class AddNorm(CudaModule module)
         var parameters = new Parameters(
             input.Skip, input.Terms, input.TermWeights, input.Shared, input.SharedWeights, input.Embedding, input.Tokens, input.RowIndices,
             norm.Address, output.X, output.Stream, output.Normed, output.Rows, hidden, input.Choices, input.Alpha, input.Beta, epsilon);
-        (hidden % Quad == 0 ? _wide : _any).Launch(stream, new LaunchGrid(output.Rows, 1, 1, ThreadsFor(hidden), sharedBytes, Launches.AreProgrammatic), parameters);
+        var isFew = hidden % Quad == 0 && output.Rows <= FewRows;
+        var function = isFew ? _few : hidden % Quad == 0 ? _wide : _any;
+        function.Launch(stream, new LaunchGrid(output.Rows, 1, 1, isFew ? ThreadsOfFew(hidden) : ThreadsFor(hidden), sharedBytes, Launches.AreProgrammatic), parameters);
     }
 
-    /// <summary>Sixteen elements a thread: one row is quick when it is the only one, and of many rows several share a multiprocessor. By hidden alone: the sum's order depends on it.</summary>
+    /// <summary>Eight elements a thread: a row is quick when it has a multiprocessor for itself.</summary>
+    internal static int ThreadsOfFew(int hidden) => Math.Clamp((hidden + 7) / 8 / 32 * 32, 64, MostThreadsOfFew);
+
+    /// <summary>Sixteen elements a thread: several rows share a multiprocessor.</summary>
     internal static int ThreadsFor(int hidden) => Math.Clamp((hidden + 15) / 16 / 32 * 32, 64, MostThreads);
 
     /// <summary>Field for field the <c>AddNormParameters</c> of AddNorm.cu.</summary>

@@ -127,10 +127,9 @@ LOIRE_DEVICE float4 stream4At(const AddNormParameters& p, i64 row, int i)
     return added(sum, p.beta, kept);
 }
 
-// One block a row. Dynamic shared memory: hidden floats.
-LOIRE_KERNEL void __launch_bounds__(512, 3) add_norm_wide(const __grid_constant__ AddNormParameters p)
+// One block a row. sums: kWarp floats in shared memory.
+LOIRE_DEVICE void addNormWide(const AddNormParameters& p, float* sums)
 {
-    __shared__ float sums[kWarp];
     float* held = reinterpret_cast<float*>(dynamicShared());
     const i64 row = blockIdx.x;
     waitForPrimary();
@@ -163,4 +162,17 @@ LOIRE_KERNEL void __launch_bounds__(512, 3) add_norm_wide(const __grid_constant_
             store4(p.normed + first + i, n);
         }
     }
+}
+
+// Dynamic shared memory: hidden floats. Many rows: several share a multiprocessor. Few rows: each has many threads.
+LOIRE_KERNEL void __launch_bounds__(512, 3) add_norm_wide(const __grid_constant__ AddNormParameters p)
+{
+    __shared__ float sums[kWarp];
+    addNormWide(p, sums);
+}
+
+LOIRE_KERNEL void __launch_bounds__(1024) add_norm_few(const __grid_constant__ AddNormParameters p)
+{
+    __shared__ float sums[kWarp];
+    addNormWide(p, sums);
 }
