@@ -110,6 +110,7 @@ internal sealed class CudaBackend : IBackend
     public void Enqueue(StepBatch batch)
     {
         _device.MakeCurrent();
+        _copier.Join(_stream);
         _form = StepForm.Of(batch, _mostDecodeRows);
         _block.Upload(_stream, batch, _form);
         if (_form.IsDecode && _graphs is not null)
@@ -133,6 +134,7 @@ internal sealed class CudaBackend : IBackend
     public void ClearState(int slot)
     {
         _device.MakeCurrent();
+        _copier.Join(_stream);
         _kernels.Clear.Enqueue(_stream, _states.Recurrent.Slice(slot * _states.SlotLength, _states.SlotLength), _states.LayerStride, _states.LayerCount);
         _copier.NoteCleared(_stream);
     }
@@ -140,6 +142,7 @@ internal sealed class CudaBackend : IBackend
     public RecurrentCopy CopyRecurrent(int slot)
     {
         _device.MakeCurrent();
+        _copier.Join(_stream);
         return _exports.TryBegin(_stream, slot) ?? new RecurrentCopyInMemory(this, slot);
     }
 
@@ -150,6 +153,14 @@ internal sealed class CudaBackend : IBackend
     public void ReadKeyValues(int layer, int page, int tokens, Span<byte> blob) => _copier.ReadKeyValues(layer, page, tokens, blob);
 
     public void WriteKeyValues(int layer, int page, int tokens, ReadOnlySpan<byte> blob) => _copier.WriteKeyValues(layer, page, tokens, blob);
+
+    /// <summary>Waits until all that was written is on the device. For measurements: steps wait there.</summary>
+    internal void Settle()
+    {
+        _device.MakeCurrent();
+        _copier.Join(_stream);
+        _stream.Synchronize();
+    }
 
     /// <summary>Fills all states with random numbers of the size that real ones have. For measurements.</summary>
     internal void Synthesize(ulong seed)

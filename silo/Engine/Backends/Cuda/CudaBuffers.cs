@@ -36,8 +36,8 @@ internal sealed class CudaBuffers : IDisposable
         Want(at => Stream = at, 4L * rows * _hidden);
         Want(at => Normed = at, 4L * rows * _hidden);
         Want(at => X = at, (long)element * rows * _hidden);
-        Want(at => Qkv = at, element * rows * qkv);
-        Want(at => Gate = at, (long)element * rows * lightning);
+        Want(at => Qkv = at, Math.Max((long)element * rows, (long)sizeof(float) * Math.Min(rows, logitsRows)) * qkv);
+        Want(at => Gate = at, 4L * rows * mixed);
         Want(at => Mixed = at, 4L * rows * lightning);
         Want(at => MixerOutput = at, (long)element * rows * mixed);
         Want(at => Projected = at, 4L * rows * _hidden);
@@ -89,9 +89,14 @@ internal sealed class CudaBuffers : IDisposable
     /// <summary>T <c>[rows, hidden]</c>: the norm.</summary>
     public ulong X { get; private set; }
 
+    /// <summary>T; fp32 in a decode step.</summary>
     public ulong Qkv { get; private set; }
 
+    /// <summary>fp32, of lightning attention before its sigmoid.</summary>
     public ulong Gate { get; private set; }
+
+    /// <summary>T, turned queries of a decode step, whose qkv are fp32. A layer has a gate or queries.</summary>
+    public ulong Queries => Gate;
 
     /// <summary>fp32, of lightning attention before its norm.</summary>
     public ulong Mixed { get; private set; }

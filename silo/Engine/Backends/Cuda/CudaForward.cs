@@ -8,6 +8,7 @@ namespace Loire.Engine.Backends.Cuda;
 /// <summary>Enqueues a step: the graph's layers, one kernel after the other on one stream. Nothing here waits for the device.</summary>
 /// <remarks>
 /// <para>1 embedding and first norm; for each layer: 2 mixer, 3 residual and second norm, 4 feed-forward, 5 residual and the next layer's first norm; 6 logits of the wanted rows and the best token of each.</para>
+/// <para>In a decode step queries, keys and values are fp32 up to the state or the page: it costs nothing there. Beside pieces of prompts they are T, so a row's last bits depend on which step it is in.</para>
 /// <para>In a post-norm model the residual is the norm itself, and the stream holds that.</para>
 /// </remarks>
 internal sealed class CudaForward : IDisposable
@@ -85,23 +86,24 @@ internal sealed class CudaForward : IDisposable
         var width = mixer.Width;
         _kernels.Linear.Enqueue(
             stream, _buffers.X, step.Rows, _graph.HiddenSize,
-            new LinearOutput(mixer.Qkv.Address, 3 * width, _buffers.Qkv, IsFloat: false, Activation.Silu),
-            new LinearOutput(mixer.Gate.Address, width, _buffers.Gate, IsFloat: false));
+            new LinearOutput(mixer.Qkv.Address, 3 * width, _buffers.Qkv, IsFloat: step.IsDecode, Activation.Silu),
+            new LinearOutput(mixer.Gate.Address, width, _buffers.Gate, IsFloat: true));
         var mixed = new DeviceMatrix<float>(_buffers.Mixed, step.Rows, width);
         var (slopes, decays) = _slopes[layer];
         _kernels.LightningOf(mixer.Spec.HeadDim).Enqueue(stream, step, new LightningOperands(
-            mixer.Spec.Heads, mixer.Spec.HeadDim, new ElementRows(_buffers.Qkv, 3L * width), _states.RecurrentOf(layer), slopes, decays, mixed));
-        _kernels.GatedNorm.Enqueue(stream, mixed, new ElementRows(_buffers.Gate, width), isGateFloat: false, mixer.Norm.Address, _buffers.MixerOutput, mixer.Spec.NormEpsilon);
+            mixer.Spec.Heads, mixer.Spec.HeadDim, new ElementRows(_buffers.Qkv, 3L * width), _states.RecurrentOf(layer), slopes, decays, mixed, IsQkvFloat: step.IsDecode));
+        _kernels.GatedNorm.Enqueue(stream, mixed, new ElementRows(_buffers.Gate, width), isGateFloat: true, mixer.Norm.Address, _buffers.MixerOutput, mixer.Spec.NormEpsilon);
         _kernels.Linear.Enqueue(stream, _buffers.MixerOutput, step.Rows, width, new LinearOutput(mixer.Output.Address, _graph.HiddenSize, _buffers.Projected, IsFloat: true));
     }
 
     private void EnqueueSoftmax(CudaStream stream, int layer, SoftmaxWeights mixer, in StepInputs step)
     {
         var qkv = new ElementRows(_buffers.Qkv, mixer.QkvWidth);
+        var queries = step.IsDecode ? new ElementRows(_buffers.Queries, mixer.Width) : qkv;
         var pages = _states.PagesOf(layer);
-        _kernels.Linear.Enqueue(stream, _buffers.X, step.Rows, _graph.HiddenSize, new LinearOutput(mixer.Qkv.Address, mixer.QkvWidth, _buffers.Qkv, IsFloat: false));
-        _kernels.Rope.Enqueue(stream, step, qkv, qkv, mixer.Spec.Heads, pages, _frequencies[layer]);
-        _kernels.AttentionOf(mixer.Spec).Enqueue(stream, step, qkv, pages, _buffers.MixerOutput, _buffers.Scratch);
+        _kernels.Linear.Enqueue(stream, _buffers.X, step.Rows, _graph.HiddenSize, new LinearOutput(mixer.Qkv.Address, mixer.QkvWidth, _buffers.Qkv, IsFloat: step.IsDecode));
+        _kernels.Rope.Enqueue(stream, step, qkv, queries, mixer.Spec.Heads, pages, _frequencies[layer], isQkvFloat: step.IsDecode);
+        _kernels.AttentionOf(mixer.Spec).Enqueue(stream, step, queries, pages, _buffers.MixerOutput, _buffers.Scratch);
         _kernels.Linear.Enqueue(stream, _buffers.MixerOutput, step.Rows, mixer.Width, new LinearOutput(mixer.Output.Address, _graph.HiddenSize, _buffers.Projected, IsFloat: true));
     }
 
