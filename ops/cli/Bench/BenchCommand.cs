@@ -9,7 +9,7 @@ internal static partial class BenchCommand
 {
     public static Command Create()
     {
-        var bench = new Command("bench", "Measures speed on this machine.") { Cpu(), Cluster() };
+        var bench = new Command("bench", "Measures speed on this machine.") { Cpu(), Gpu(), Cluster() };
         AddActors(bench);
         return bench;
     }

@@ -3,6 +3,7 @@ using System.Net;
 using System.Runtime.CompilerServices;
 using Loire.Cli.Terminal;
 using Loire.Contracts;
+using Loire.Cuda;
 using Loire.Engine.Replica;
 using Loire.Gateway;
 using Loire.Silo;
@@ -118,7 +119,8 @@ internal sealed class EmbeddedServer : IAsyncDisposable
             DataDirectory = settings.DataDirectory,
             Stages = settings.Stages,
             ExpertShards = settings.Shards,
-            Engine = new EngineOptions { Threads = settings.Threads },
+            Engine = EngineOf(settings),
+            Cuda = settings.Cuda,
             DrainTimeout = DrainTimeout,
             LoadProgress = new LoadBar(progress),
         });
@@ -127,6 +129,11 @@ internal sealed class EmbeddedServer : IAsyncDisposable
         app.MapLoireGateway();
         return app;
     }
+
+    /// <summary>A GPU takes larger steps than a CPU for the same pause between two tokens.</summary>
+    private static EngineOptions EngineOf(ServeSettings settings) => settings.Cuda is null
+        ? new EngineOptions { Threads = settings.Threads }
+        : new EngineOptions { Threads = settings.Threads, MaxTokensPerStep = 2048, MaxPromptTokensBesideDecode = 512 };
 
     private static string[] AllowedHosts(ServeSettings settings) =>
         settings.IsLocal || settings.AllowedHosts.Count > 0 ? ["localhost", "127.0.0.1", "[::1]", settings.Host, .. settings.AllowedHosts] : [];
@@ -164,7 +171,7 @@ internal sealed class EmbeddedServer : IAsyncDisposable
             $"Port {settings.Port} is in use. Stop what listens there, or choose another by --port.",
         FileNotFoundException or DirectoryNotFoundException => $"{exception.Message} A model folder has config.json, safetensors files and tokenizer.json.",
         IOException => $"Address {settings.Host}, port {settings.Port}, cannot be listened on: {exception.Message}",
-        StoreInUseException or StoreException or ClusterException or ValidationException => exception.Message,
+        StoreInUseException or StoreException or ClusterException or ValidationException or CudaException or CudaMissingException or KernelCompileException => exception.Message,
         _ => null,
     };
 

@@ -1,5 +1,7 @@
 using System.CommandLine;
 using Loire.Cli.Terminal;
+using Loire.Engine.Replica;
+using Loire.Kernels;
 
 namespace Loire.Cli.Serve;
 
@@ -26,9 +28,10 @@ internal static class ServeCommand
         var model = CommonOptions.Model();
         var stages = CommonOptions.Stages();
         var shards = CommonOptions.Shards();
+        var device = DeviceChoice.Option("auto");
         var threads = new Option<int>("--threads") { Description = "Threads that compute; 0 takes one a core.", HelpName = "N" };
         var verbose = new Option<bool>("--verbose") { Description = "Log what happens, and not only what goes wrong." };
-        var command = new Command("serve", "Serves the API and the chat page, with the model in the same process.") { port, host, keys, names, data, model, stages, shards, threads, verbose };
+        var command = new Command("serve", "Serves the API and the chat page, with the model in the same process.") { port, host, keys, names, data, model, stages, shards, device, threads, verbose };
         command.SetAction((arguments, cancellationToken) => RunAsync(
             new ServeSettings
             {
@@ -40,12 +43,17 @@ internal static class ServeCommand
                 ModelFolder = CommonOptions.ModelFolderOf(arguments.GetValue(model)),
                 Stages = arguments.GetValue(stages),
                 Shards = arguments.GetValue(shards),
+                Cuda = CudaOf(arguments.GetValue(device), arguments.GetValue(stages), arguments.GetValue(shards)),
                 Threads = arguments.GetValue(threads),
                 Verbose = arguments.GetValue(verbose),
             },
             cancellationToken));
         return command;
     }
+
+    /// <summary>A replica that is cut into parts runs on the CPU, unless the GPU is named.</summary>
+    private static CudaOptions? CudaOf(DeviceChoice device, int stages, int shards) =>
+        device.IsDemanded || (stages == 1 && shards == 1) ? device.Resolve(ElementType.BFloat16, Console.Error.WriteLine) : null;
 
     public static string[] KeysOfEnvironment() =>
         Environment.GetEnvironmentVariable(KeysVariable)?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) ?? [];

@@ -1,4 +1,5 @@
 using System.Net;
+using Loire.Engine.Replica;
 
 namespace Loire.Cli.Serve;
 
@@ -29,6 +30,9 @@ internal sealed record ServeSettings
     public int Stages { get; init; } = 1;
 
     public int Shards { get; init; } = 1;
+
+    /// <summary>The GPU that computes; null: the CPU.</summary>
+    public CudaOptions? Cuda { get; init; }
 
     /// <summary>Threads that compute; 0: one a core.</summary>
     public int Threads { get; init; }

@@ -8,11 +8,20 @@ internal sealed class LogitsComparison
 {
     public const float SmallestGap = 1e-3f;
 
+    private readonly List<double> _rows = [];
     private double _squaredError;
     private double _squaredReference;
 
     /// <summary>|out − ref| / |ref|, Frobenius norm over all rows. NaN when any value is.</summary>
     public double RelativeError => Math.Sqrt(_squaredError) / Math.Sqrt(_squaredReference);
+
+    /// <summary>Relative error of the row in the middle: far below the whole, a few rows are off, as where rounding has chosen another expert.</summary>
+    public double MedianError => _rows.Count == 0 ? double.NaN : _rows.Order().ElementAt(_rows.Count / 2);
+
+    /// <summary>Rows whose own relative error is above.</summary>
+    public int RowsAbove(double tolerance) => _rows.Count(error => !(error <= tolerance));
+
+    public int Rows => _rows.Count;
 
     /// <summary>Rows whose best token is clear in the reference.</summary>
     public int Clear { get; private set; }
@@ -24,7 +33,9 @@ internal sealed class LogitsComparison
     {
         var distance = TensorPrimitives.Distance(output, reference);
         _squaredError += (double)distance * distance;
-        _squaredReference += TensorPrimitives.SumOfSquares(reference);
+        var size = TensorPrimitives.SumOfSquares(reference);
+        _squaredReference += size;
+        _rows.Add(distance / Math.Sqrt(size));
 
         var (best, gap) = Best(reference);
         if (gap >= SmallestGap)

@@ -44,7 +44,8 @@ internal sealed class PromptCheck(OfflineRunner runner, double tolerance, TextWr
         var error = comparison.RelativeError;
         WorstError = error > WorstError || double.IsNaN(error) ? error : WorstError;
         var good = error <= tolerance && comparison.Agreeing == comparison.Clear && row == prompt.Positions.Length;
-        Print(prompt, fed, $"{error:0.0e+00}", $"{comparison.Agreeing}/{comparison.Clear}", good);
+        var note = error <= tolerance ? "" : $"  ({comparison.RowsAbove(tolerance)} of {comparison.Rows} positions are above, the median one is {comparison.MedianError:0.0e+00})";
+        Print(prompt, fed, $"{error:0.0e+00}", $"{comparison.Agreeing}/{comparison.Clear}", good, note);
         return good;
     }
 

@@ -3,6 +3,7 @@ using Loire.Cli.Terminal;
 using Loire.Engine.Models;
 using Loire.Engine.Replica;
 using Loire.Engine.Weights;
+using Loire.Kernels;
 
 namespace Loire.Cli.Verify;
 
@@ -12,33 +13,38 @@ internal static class VerifyCommand
     // Sums in fp32 over a few thousand terms differ in the last digits by their order: about 1e-6. This leaves room for deep models.
     private const double DefaultTolerance = 1e-4;
 
+    // The same in the GPU's own functions; and bf16, which rounds at 2^-9, through the layers of a model.
+    private const double CudaTolerance = 1e-3;
+    private const double BFloat16Tolerance = 2e-2;
+
     public static Command Create()
     {
         var model = CommonOptions.Model();
         var stages = CommonOptions.Stages();
         var shards = CommonOptions.Shards();
-        var tolerance = new Option<double>("--tolerance")
+        var device = DeviceChoice.Option("cpu");
+        var type = DeviceChoice.ElementTypeOption();
+        var tolerance = new Option<double?>("--tolerance")
         {
-            Description = "Largest relative error of the logits, in the Frobenius norm.",
+            Description = $"Largest relative error of the logits, in the Frobenius norm. Default: {DefaultTolerance}; {CudaTolerance} on a GPU, {BFloat16Tolerance} there in bf16.",
             HelpName = "E",
-            DefaultValueFactory = _ => DefaultTolerance,
         };
         var command = new Command("verify", "Runs the folder's reference.safetensors, and reference.json where it has conversations; exit code 1 when anything differs.")
         {
-            model, tolerance, stages, shards,
+            model, tolerance, stages, shards, device, type,
         };
         command.SetAction((arguments, cancellationToken) => Task.FromResult(Run(
             CommonOptions.OpenModel(arguments.GetValue(model)),
+            new RunnerChoice(arguments.GetValue(stages), arguments.GetValue(shards), arguments.GetValue(device).Demand(DeviceChoice.TypeOf(arguments.GetValue(type)!))),
             arguments.GetValue(tolerance),
-            arguments.GetValue(stages),
-            arguments.GetValue(shards),
             Console.Out,
             cancellationToken)));
         return command;
     }
 
-    private static int Run(ModelFolder model, double tolerance, int stages, int shards, TextWriter output, CancellationToken cancellationToken)
+    private static int Run(ModelFolder model, RunnerChoice choice, double? allowed, TextWriter output, CancellationToken cancellationToken)
     {
+        var tolerance = allowed ?? (choice.Cuda is null ? DefaultTolerance : choice.Cuda.Type is ElementType.BFloat16 ? BFloat16Tolerance : CudaTolerance);
         var path = Path.Combine(model.Path, "reference.safetensors");
         if (!File.Exists(path))
         {
@@ -46,8 +52,8 @@ internal static class VerifyCommand
         }
 
         using var file = SafetensorsFile.Open(path);
-        using var runner = LoadRunner(model, stages, shards);
-        output.WriteLine($"{model.Name}   {model.Graph.ModelType}, {model.Graph.Layers.Length} layers, {stages} x {shards} (stages x shards)");
+        using var runner = choice.Load(model);
+        output.WriteLine($"{model.Name}   {model.Graph.ModelType}, {model.Graph.Layers.Length} layers, {choice}");
 
         var prompts = new PromptCheck(runner, tolerance, output);
         var good = prompts.Run(ReferencePrompt.Read(file, model.Graph.VocabularySize), cancellationToken);
@@ -59,10 +65,19 @@ internal static class VerifyCommand
         output.WriteLine($"{(good ? "verified" : "NOT verified")}: the worst relative error is {prompts.WorstError:0.0e+00}, {tolerance:0.0e+00} is allowed");
         return good ? 0 : 1;
     }
+}
 
-    private static OfflineRunner LoadRunner(ModelFolder model, int stages, int shards)
+/// <summary>What runs the model.</summary>
+/// <param name="Stages">On the CPU.</param>
+/// <param name="Shards">On the CPU.</param>
+/// <param name="Cuda">Null: the CPU.</param>
+internal readonly record struct RunnerChoice(int Stages, int Shards, CudaOptions? Cuda)
+{
+    public OfflineRunner Load(ModelFolder model)
     {
         using var progress = new ProgressBar("loading");
-        return OfflineRunner.Load(model, stages, shards, progress: progress);
+        return Cuda is { } cuda ? OfflineRunner.LoadCuda(model, cuda, progress: progress) : OfflineRunner.Load(model, Stages, Shards, progress: progress);
     }
+
+    public override string ToString() => Cuda is { } cuda ? $"GPU {cuda.Device} in {(cuda.Type is ElementType.BFloat16 ? "bf16" : "f32")}" : $"{Stages} x {Shards} (stages x shards)";
 }

@@ -1,4 +1,5 @@
 using Loire.Engine.Replica;
+using Loire.Engine.Sampling;
 using Loire.Engine.State;
 
 namespace Loire.Engine.Backends;
@@ -24,6 +25,13 @@ internal interface IBackend : IDisposable
     /// <summary>Logits of the last step, by the order of its logits rows.</summary>
     ReadOnlySpan<float> Logits(int index);
 
+    /// <summary>Whether <see cref="Greedy"/> can be asked.</summary>
+    bool HasGreedy => false;
+
+    /// <summary>The greatest logit of the last step's row, the lowest token among equals, and its log-probability: NaN where a logit is.</summary>
+    /// <remarks>For backends on which a row of logits is far away.</remarks>
+    TokenLogProb Greedy(int index) => throw new NotSupportedException("This backend gives logits.");
+
     /// <summary>Puts a shard in the place of another that has the same experts. Between two steps.</summary>
     void Route(ICpuShard from, ICpuShard to) => throw new NotSupportedException("This backend's shards do not move.");
 
@@ -32,6 +40,9 @@ internal interface IBackend : IDisposable
 
     /// <summary>Reads a layer's recurrent state in the canonical layout.</summary>
     void ReadRecurrent(int layer, int slot, Span<byte> blob);
+
+    /// <summary>All layers' recurrent states as they are now. By the stepping thread, between two steps; the next step does not change it.</summary>
+    RecurrentCopy CopyRecurrent(int slot) => new RecurrentCopyInMemory(this, slot);
 
     /// <summary>Reads all layers' recurrent states, one after the other as <see cref="StateShape.Recurrent"/> has them.</summary>
     void ReadRecurrent(int slot, Span<byte> blobs)

@@ -38,6 +38,18 @@ public sealed class ModelFolder
         return new ModelFolder(absolute, graph, ModelDigest.Compute(absolute, weights));
     }
 
+    /// <summary>Reads only the config, for weights that are made up: the digest is of the config and the seed, so that no state passes for another model's.</summary>
+    /// <param name="path">Of the folder with <c>config.json</c>.</param>
+    /// <param name="seed">Of the weights.</param>
+    /// <exception cref="ModelFormatException">Says what in which file cannot be used.</exception>
+    public static ModelFolder OpenSynthetic(string path, ulong seed)
+    {
+        var absolute = System.IO.Path.TrimEndingDirectorySeparator(System.IO.Path.GetFullPath(path));
+        var config = File.ReadAllBytes(System.IO.Path.Combine(absolute, ModelConfig.FileName));
+        byte[] identity = [.. System.Text.Encoding.UTF8.GetBytes($"synthetic {seed}\n"), .. config];
+        return new ModelFolder(absolute, ModelConfig.Load(absolute), Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(identity)));
+    }
+
     /// <summary>Maps the weights; the caller disposes them.</summary>
     public IWeightSource OpenWeights() => WeightSource.Open(Path);
 

@@ -1,3 +1,4 @@
+using Loire.Engine.Backends;
 using Loire.Engine.Backends.Cpu;
 using Loire.Engine.Backends.Cpu.Links;
 using Loire.Engine.Links;

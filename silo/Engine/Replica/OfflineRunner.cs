@@ -1,5 +1,6 @@
 using Loire.Engine.Backends;
 using Loire.Engine.Backends.Cpu;
+using Loire.Engine.Backends.Cuda;
 using Loire.Engine.Models;
 using Loire.Engine.State;
 
@@ -12,29 +13,22 @@ public sealed class OfflineRunner : IDisposable
     private const int MaxRows = 512;
     private const long MaxLogits = 1 << 22; // 16 MiB of fp32
 
-    private readonly IReadOnlyList<CpuStage> _stages;
-    private readonly IReadOnlyList<CpuShard> _shards;
-    private readonly WorkerTeam _team;
-    private readonly CpuForward _forward;
+    private readonly IBackend _backend;
+    private readonly IReadOnlyList<IDisposable> _parts;
     private readonly StepBatch _batch;
     private readonly List<int> _pages = [];
-    private readonly int _pageCount;
 
-    private OfflineRunner(ModelGraph graph, IReadOnlyList<CpuStage> stages, IReadOnlyList<CpuShard> shards, int threads, int maxTokens)
+    /// <param name="graph">Of the model.</param>
+    /// <param name="backend">With one slot; disposed with this.</param>
+    /// <param name="parts">Disposed after it.</param>
+    /// <param name="logitsRows">Of a step.</param>
+    /// <param name="maxTokens">Longest sequence to have room for.</param>
+    private OfflineRunner(ModelGraph graph, IBackend backend, IReadOnlyList<IDisposable> parts, int logitsRows, int maxTokens)
     {
         Graph = graph;
-        _stages = stages;
-        _shards = shards;
+        _backend = backend;
+        _parts = parts;
         MaxTokens = Math.Min(maxTokens, graph.ContextLength);
-        _pageCount = (MaxTokens + StateShape.PageTokens - 1) / StateShape.PageTokens;
-        foreach (var layer in stages.SelectMany(stage => stage.Layers))
-        {
-            layer.Mixer.AllocateState(slots: 1, _pageCount);
-        }
-
-        var logitsRows = (int)Math.Clamp(MaxLogits / graph.VocabularySize, 1, MaxRows);
-        _team = new WorkerTeam(threads > 0 ? threads : Environment.ProcessorCount);
-        _forward = new CpuForward(graph, stages, shards, _team, MaxRows, logitsRows);
         _batch = new StepBatch(MaxRows, 1, logitsRows);
         LogitsRows = logitsRows;
     }
@@ -62,22 +56,29 @@ public sealed class OfflineRunner : IDisposable
         var experts = model.Graph.Layers.Max(layer => layer.FeedForward is MoeSpec moe ? moe.Experts : 1);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(stages, layers);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(shards, experts);
-        return new OfflineRunner(
-            model.Graph,
-            [.. Enumerable.Range(0, stages).Select(i => CpuStage.Load(model, layers * i / stages, layers * (i + 1) / stages, progress))],
-            [.. Enumerable.Range(0, shards).Select(i => CpuShard.Load(model, experts * i / shards, experts * (i + 1) / shards, progress))],
-            threads,
-            maxTokens);
+        CpuStage[] stageParts = [.. Enumerable.Range(0, stages).Select(i => CpuStage.Load(model, layers * i / stages, layers * (i + 1) / stages, progress))];
+        CpuShard[] shardParts = [.. Enumerable.Range(0, shards).Select(i => CpuShard.Load(model, experts * i / shards, experts * (i + 1) / shards, progress))];
+        var sizes = SizesOf(model.Graph, maxTokens) with { Threads = threads };
+        return new OfflineRunner(model.Graph, new CpuBackend(model.Graph, stageParts, shardParts, sizes), [.. stageParts, .. shardParts], sizes.MaxLogitsRows, maxTokens);
+    }
+
+    /// <summary>The same on a GPU.</summary>
+    /// <param name="model">Folder.</param>
+    /// <param name="options">Which GPU, and how.</param>
+    /// <param name="maxTokens">Longest sequence to have room for.</param>
+    /// <param name="progress">0 to 1.</param>
+    /// <exception cref="Loire.Cuda.CudaMissingException">No GPU can be used.</exception>
+    public static OfflineRunner LoadCuda(ModelFolder model, CudaOptions options, int maxTokens = 16_384, IProgress<double>? progress = null)
+    {
+        var sizes = SizesOf(model.Graph, maxTokens);
+        return new OfflineRunner(model.Graph, CudaBackend.Load(model, sizes, options, progress), [], sizes.MaxLogitsRows, maxTokens);
     }
 
     /// <summary>Forgets the sequence.</summary>
     public void Reset()
     {
         Position = 0;
-        foreach (var layer in _stages.SelectMany(stage => stage.Layers))
-        {
-            layer.Mixer.ClearState(slot: 0);
-        }
+        _backend.ClearState(slot: 0);
     }
 
     /// <summary>Feeds <paramref name="ids"/> in pieces of the given lengths (the last piece takes the rest; none: all at once) through a fresh sequence.</summary>
@@ -99,7 +100,7 @@ public sealed class OfflineRunner : IDisposable
                 Feed(rest[..count], LogitsWanted.All);
                 for (var i = 0; i < count; i++)
                 {
-                    logits(done + i, _forward.Logits(i));
+                    logits(done + i, _backend.Logits(i));
                 }
 
                 done += count;
@@ -116,7 +117,7 @@ public sealed class OfflineRunner : IDisposable
         var generated = new int[count];
         for (var i = 0; i < count; i++)
         {
-            generated[i] = System.Numerics.Tensors.TensorPrimitives.IndexOfMax(_forward.Logits(0));
+            generated[i] = System.Numerics.Tensors.TensorPrimitives.IndexOfMax(_backend.Logits(0));
             Feed([generated[i]], LogitsWanted.Last);
         }
 
@@ -134,36 +135,28 @@ public sealed class OfflineRunner : IDisposable
             ids = ids[count..];
         }
 
-        return _forward.Logits(0);
+        return _backend.Logits(0);
     }
 
     /// <summary>Runs the action and says what its steps spent their time on.</summary>
-    public IReadOnlyDictionary<StepPart, TimeSpan> Profile(Action action)
-    {
-        foreach (var part in Enum.GetValues<StepPart>())
-        {
-            _forward.Step.TakeTime(part);
-        }
-
-        _forward.Step.IsProfiling = true;
-        action();
-        _forward.Step.IsProfiling = false;
-        return Enum.GetValues<StepPart>().ToDictionary(part => part, _forward.Step.TakeTime);
-    }
+    /// <exception cref="NotSupportedException">Not on a GPU.</exception>
+    public IReadOnlyDictionary<StepPart, TimeSpan> Profile(Action action) =>
+        _backend is CpuBackend cpu ? cpu.Profile(action) : throw new NotSupportedException("Only the CPU says what its steps spent their time on.");
 
     public void Dispose()
     {
-        _forward.Dispose();
-        _team.Dispose();
-        foreach (var stage in _stages)
+        _backend.Dispose();
+        foreach (var part in _parts)
         {
-            stage.Dispose();
+            part.Dispose();
         }
+    }
 
-        foreach (var shard in _shards)
-        {
-            shard.Dispose();
-        }
+    private static BackendSizes SizesOf(ModelGraph graph, int maxTokens)
+    {
+        var tokens = Math.Min(maxTokens, graph.ContextLength);
+        var logitsRows = (int)Math.Clamp(MaxLogits / graph.VocabularySize, 1, MaxRows);
+        return new BackendSizes(Slots: 1, PagePool.PagesFor(tokens), MaxRows, logitsRows, Threads: 0);
     }
 
     private void Feed(ReadOnlySpan<int> ids, LogitsWanted logits)
@@ -185,7 +178,7 @@ public sealed class OfflineRunner : IDisposable
 
         _batch.Clear();
         _batch.Add(slot: 0, _pages, Position, ids, logits);
-        _forward.Run(_batch);
+        _backend.Run(_batch);
         Position += ids.Length;
     }
 }

@@ -367,16 +367,16 @@ internal sealed partial class StepLoop : IDisposable
             }
 
             _promptTokens += rows - 1;
-            Sample(sequence, _backend.Logits(logits++));
+            Sample(sequence, logits++);
         }
     }
 
-    private void Sample(Sequence sequence, ReadOnlySpan<float> logits)
+    private void Sample(Sequence sequence, int logits)
     {
         Sampling.TokenLogProb sampled;
         try
         {
-            sampled = sequence.Sampler.Sample(logits, sequence.Count);
+            sampled = Choose(sequence, logits);
         }
         catch (InvalidOperationException notANumber)
         {
@@ -400,6 +400,17 @@ internal sealed partial class StepLoop : IDisposable
         {
             End(sequence, SequenceEnd.Length);
         }
+    }
+
+    /// <summary>The backend's own choice where that is all that is asked for. What it cannot choose from is looked at here, and refused with its reason.</summary>
+    private Sampling.TokenLogProb Choose(Sequence sequence, int logits)
+    {
+        if (_backend.HasGreedy && sequence.Sampler.IsPlain && _backend.Greedy(logits) is var best && !float.IsNaN(best.LogProb))
+        {
+            return best with { LogProb = float.NaN };
+        }
+
+        return sequence.Sampler.Sample(_backend.Logits(logits), sequence.Count);
     }
 
     /// <summary>The states on the lost part are gone, and those on the others are of a step that never ended: nothing here can be trusted.</summary>

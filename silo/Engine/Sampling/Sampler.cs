@@ -30,6 +30,9 @@ public sealed class Sampler
 
     public SamplingSettings Settings { get; }
 
+    /// <summary>Whether <see cref="Sample"/> is no more than the best token, without its log-probability.</summary>
+    public bool IsPlain => Settings.Temperature == 0 && _report is null && !_penalties.IsActive;
+
     /// <summary>The best tokens of the last <see cref="Sample"/>, best first: as many as <see cref="SamplingSettings.LogProbs"/>. Valid until the next one.</summary>
     public ReadOnlySpan<TokenLogProb> Alternatives => _report is null ? [] : _report.Alternatives;
 

@@ -52,7 +52,7 @@ internal sealed class BackendStateTarget(IBackend backend, StatePlace place, int
 internal sealed class BackendStateSnapshot : StateSnapshot
 {
     private readonly IBackend _backend;
-    private readonly byte[] _recurrent;
+    private readonly RecurrentCopy _recurrent;
     private readonly int[] _pages; // from FromPage on, the tail's page last
     private Action<int[]>? _release;
 
@@ -68,16 +68,7 @@ internal sealed class BackendStateSnapshot : StateSnapshot
         TokenCount = tokenCount;
         FromPage = Math.Min(fromPage, FullPages);
         _pages = place.Pages.GetRange(FromPage, PagePool.PagesFor(tokenCount) - FromPage).ToArray();
-        _recurrent = System.Buffers.ArrayPool<byte>.Shared.Rent((int)Math.Max(1, Shape.RecurrentBytes));
-        try
-        {
-            backend.ReadRecurrent(place.Slot, _recurrent.AsSpan(0, (int)Shape.RecurrentBytes));
-        }
-        catch
-        {
-            System.Buffers.ArrayPool<byte>.Shared.Return(_recurrent);
-            throw;
-        }
+        _recurrent = backend.CopyRecurrent(place.Slot);
     }
 
     public override StateShape Shape => _backend.State;
@@ -92,19 +83,7 @@ internal sealed class BackendStateSnapshot : StateSnapshot
     public override void ReadRecurrent(int layer, Span<byte> blob)
     {
         ObjectDisposedException.ThrowIf(_release is null, this);
-        var offset = 0;
-        foreach (var (index, bytes) in Shape.Recurrent)
-        {
-            if (index == layer)
-            {
-                _recurrent.AsSpan(offset, bytes).CopyTo(blob);
-                return;
-            }
-
-            offset += bytes;
-        }
-
-        throw new ArgumentException($"Layer {layer} has no recurrent state.", nameof(layer));
+        _recurrent.Read(layer, blob);
     }
 
     public override void ReadPage(int layer, int page, Span<byte> blob)
@@ -123,7 +102,7 @@ internal sealed class BackendStateSnapshot : StateSnapshot
     {
         if (Interlocked.Exchange(ref _release, null) is { } release)
         {
-            System.Buffers.ArrayPool<byte>.Shared.Return(_recurrent);
+            _recurrent.Dispose();
             release(_pages);
         }
     }

@@ -48,7 +48,7 @@ public static class SiloHosting
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton<LoireMetrics>();
         services.TryAddSingleton(_ => ModelCatalog.Open(options.ModelFolders));
-        services.TryAddSingleton<IReplicaEngineFactory, CpuEngineFactory>();
+        services.TryAddSingleton<IReplicaEngineFactory>(options.Cuda is { } cuda ? new CudaEngineFactory(cuda) : new CpuEngineFactory());
         services.TryAddSingleton<ICheckpointStore>(provider => new DirectoryStore(
             options.Store, provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<DirectoryStore>>()));
         services.AddSingleton(provider => TensorLinks.Open(provider.GetRequiredService<ILocalSiloDetails>().SiloAddress, options));

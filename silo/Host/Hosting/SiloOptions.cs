@@ -63,6 +63,9 @@ public sealed record SiloOptions : IValidatableObject
 
     public EngineOptions Engine { get; init; } = new();
 
+    /// <summary>The GPU that replicas run on; null: the CPU.</summary>
+    public CudaOptions? Cuda { get; init; }
+
     /// <summary>Tokens between two checkpoints of a running turn: those computed for the prompt count from its first answer token on, restored ones do not.</summary>
     [Range(1, 1 << 20)]
     public int CheckpointEveryTokens { get; init; } = 256;
@@ -109,6 +112,11 @@ public sealed record SiloOptions : IValidatableObject
             {
                 yield return new ValidationResult($"ModelFolders: there is no directory '{folder}'.", [nameof(ModelFolders)]);
             }
+        }
+
+        if (Cuda is not null && (Stages > 1 || ExpertShards > 1 || StageSilos.Count > 0 || ShardSilos.Count > 0))
+        {
+            yield return new ValidationResult($"Cuda is set, and the replica is to be cut into {Stages} x {ExpertShards} parts: on a GPU it is in one. Leave one of the two out.", [nameof(Cuda)]);
         }
 
         foreach (var (name, silos, cut) in new[] { (nameof(StageSilos), StageSilos, Stages), (nameof(ShardSilos), ShardSilos, ExpertShards) })

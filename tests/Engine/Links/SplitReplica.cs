@@ -1,4 +1,5 @@
 using System.Net;
+using Loire.Engine.Backends;
 using Loire.Engine.Backends.Cpu;
 using Loire.Engine.Backends.Cpu.Links;
 using Loire.Engine.Links;

@@ -239,11 +239,3 @@ internal sealed class CpuBackend : IBackend
     private SoftmaxMixer Softmax(int layer) =>
         _layers[layer]?.Mixer as SoftmaxMixer ?? throw new ArgumentException($"Layer {layer} has no keys and values.", nameof(layer));
 }
-
-/// <summary>Sizes of a backend's memory.</summary>
-/// <param name="Slots">Sequences with recurrent state.</param>
-/// <param name="Pages">Pages of keys and values.</param>
-/// <param name="MaxRows">Tokens of one step.</param>
-/// <param name="MaxLogitsRows">Rows of one step whose logits are wanted.</param>
-/// <param name="Threads">0: one a core.</param>
-internal readonly record struct BackendSizes(int Slots, int Pages, int MaxRows, int MaxLogitsRows, int Threads);

@@ -1,0 +1,93 @@
+using System.Text;
+using Loire.Cuda.Native;
+
+namespace Loire.Cuda;
+
+/// <summary>The driver: whether it is there, and which GPUs it has.</summary>
+public static class CudaDriver
+{
+    private static readonly Lazy<CudaProbe> s_probe = new(ProbeOnce);
+
+    /// <summary>Looks once and remembers. Never throws: what is missing is in the answer.</summary>
+    public static CudaProbe Probe() => s_probe.Value;
+
+    internal static int Version { get; private set; }
+
+    private static CudaProbe ProbeOnce()
+    {
+        List<string> libraries = [];
+        List<string> missing = [];
+        foreach (var library in CudaLibraries.FileNames.Keys)
+        {
+            var found = CudaLibraries.Find(library);
+            if (found.Handle == 0)
+            {
+                missing.Add(found.Explanation);
+            }
+            else
+            {
+                libraries.Add(found.Path!);
+            }
+        }
+
+        var hasDriver = CudaLibraries.Find(Driver.Library).Handle != 0;
+        var gpus = hasDriver ? Gpus(missing) : [];
+        return new CudaProbe
+        {
+            Gpus = [.. gpus],
+            DriverVersion = Version == 0 ? null : $"{Version / 1000}.{Version % 1000 / 10}",
+            Libraries = [.. libraries],
+            Missing = [.. missing],
+        };
+    }
+
+    private static List<GpuDescription> Gpus(List<string> missing)
+    {
+        List<GpuDescription> gpus = [];
+        try
+        {
+            var result = Driver.Init(0);
+            if (result is not CuResult.Success)
+            {
+                missing.Add($"The driver is there but cuInit answers {result} ({(int)result}): no GPU that this process may use. Look at nvidia-smi, CUDA_VISIBLE_DEVICES and the container's devices.");
+                return gpus;
+            }
+
+            CudaException.ThrowIfFailed(Driver.DriverGetVersion(out var version), "cuDriverGetVersion", 0);
+            Version = version;
+            CudaException.ThrowIfFailed(Driver.DeviceGetCount(out var count), "cuDeviceGetCount", 0);
+            for (var ordinal = 0; ordinal < count; ordinal++)
+            {
+                gpus.Add(Describe(ordinal));
+            }
+        }
+        catch (Exception failure) when (failure is CudaException or EntryPointNotFoundException)
+        {
+            missing.Add($"The driver does not answer as it should: {failure.Message}");
+        }
+
+        if (gpus.Count == 0 && missing.Count == 0)
+        {
+            missing.Add("The driver has no GPU.");
+        }
+
+        return gpus;
+    }
+
+    private static unsafe GpuDescription Describe(int ordinal)
+    {
+        CudaException.ThrowIfFailed(Driver.DeviceGet(out var device, ordinal), "cuDeviceGet", ordinal);
+        var name = stackalloc byte[256];
+        CudaException.ThrowIfFailed(Driver.DeviceGetName(name, 256, device), "cuDeviceGetName", ordinal);
+        CudaException.ThrowIfFailed(Driver.DeviceTotalMem(out var bytes, device), "cuDeviceTotalMem", ordinal);
+        var compute = new Version(Attribute(device, ordinal, DeviceAttribute.ComputeMajor), Attribute(device, ordinal, DeviceAttribute.ComputeMinor));
+        var text = new ReadOnlySpan<byte>(name, 256);
+        return new GpuDescription(ordinal, Encoding.UTF8.GetString(text[..text.IndexOf((byte)0)]), (long)bytes, compute);
+    }
+
+    internal static int Attribute(int device, int ordinal, DeviceAttribute attribute)
+    {
+        CudaException.ThrowIfFailed(Driver.DeviceGetAttribute(out var value, attribute, device), $"cuDeviceGetAttribute({attribute})", ordinal);
+        return value;
+    }
+}

@@ -1,0 +1,19 @@
+using Loire.Kernels;
+
+namespace Loire.Engine.Replica;
+
+/// <summary>How a replica uses a GPU.</summary>
+public sealed record CudaOptions
+{
+    /// <summary>As the driver counts, from 0.</summary>
+    public int Device { get; init; }
+
+    /// <summary>Of weights and 16-bit activations. fp32 is for comparisons: it is slow.</summary>
+    public ElementType Type { get; init; } = ElementType.BFloat16;
+
+    /// <summary>Seeded random weights of the model's shapes instead of those of its files; null: those of the files.</summary>
+    public ulong? SyntheticSeed { get; init; }
+
+    /// <summary>Whether decode steps run as captured graphs.</summary>
+    public bool UseGraphs { get; init; } = true;
+}
