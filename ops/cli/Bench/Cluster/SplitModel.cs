@@ -1,3 +1,4 @@
+using Loire.Engine.Backends;
 using System.Net;
 using Loire.Engine.Backends.Cpu;
 using Loire.Engine.Links;
