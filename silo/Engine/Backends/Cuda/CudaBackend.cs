@@ -136,14 +136,16 @@ internal sealed class CudaBackend : IBackend
         _device.MakeCurrent();
         _copier.Join(_stream);
         _kernels.Clear.Enqueue(_stream, _states.Recurrent.Slice(slot * _states.SlotLength, _states.SlotLength), _states.LayerStride, _states.LayerCount);
-        _copier.NoteCleared(_stream);
+        _copier.ComeAfter(_stream);
     }
 
     public RecurrentCopy CopyRecurrent(int slot)
     {
         _device.MakeCurrent();
         _copier.Join(_stream);
-        return _exports.TryBegin(_stream, slot) ?? new RecurrentCopyInMemory(this, slot);
+        var copy = _exports.TryBegin(_stream, slot);
+        _copier.ComeAfter(_stream); // the slot may get another state at once
+        return copy ?? new RecurrentCopyInMemory(this, slot);
     }
 
     public void ReadRecurrent(int layer, int slot, Span<byte> blob) => _copier.ReadRecurrent(layer, slot, blob);

@@ -8,7 +8,7 @@ namespace Loire.Engine.Backends.Cuda;
 /// <summary>Moves states between device and host beside the steps: on a stream of its own, through pinned memory.</summary>
 /// <remarks>
 /// Any thread; one at a time. What a step has written is there when the step has ended, so that nothing here waits for the steps' stream,
-/// but for slots that are cleared on it. Writes return when they are on their way, and the next step waits for them on the device (<see cref="Join"/>).
+/// but for slots that are cleared or copied on it. Writes return when they are on their way, and the next step waits for them on the device (<see cref="Join"/>).
 /// </remarks>
 internal sealed class StateCopier : IDisposable
 {
@@ -22,7 +22,7 @@ internal sealed class StateCopier : IDisposable
     private readonly CudaStates _states;
     private readonly PageBlobs _kernel;
     private readonly CudaStream _stream;
-    private readonly CudaEvent _cleared;
+    private readonly CudaEvent _before;
     private readonly CudaEvent _written;
     private readonly Place[] _places;
     private readonly Lock _gate = new();
@@ -35,15 +35,15 @@ internal sealed class StateCopier : IDisposable
         _states = states;
         _kernel = kernel;
         _stream = device.NewStream("state copies");
-        _cleared = device.NewEvent();
+        _before = device.NewEvent();
         _written = device.NewEvent();
         var pageBytes = states.Shape.KeyValue.Select(layer => (long)layer.BytesPerToken * StateShape.PageTokens).DefaultIfEmpty().Max();
         var bytes = Math.Max(256, Math.Max(pageBytes, states.SlotLength * sizeof(float)));
         _places = [.. Enumerable.Range(0, Places).Select(_ => new Place(device, bytes + sizeof(int)))];
     }
 
-    /// <summary>Between two steps, on their stream: what is written afterwards comes after it.</summary>
-    public void NoteCleared(CudaStream steps) => steps.Record(_cleared);
+    /// <summary>Between two steps: what is written from here on comes after all that is enqueued on their stream.</summary>
+    public void ComeAfter(CudaStream steps) => steps.Record(_before);
 
     /// <summary>What is enqueued on the steps' stream from here on comes after all that has been written.</summary>
     public void Join(CudaStream steps)
@@ -105,7 +105,7 @@ internal sealed class StateCopier : IDisposable
     public void Dispose()
     {
         _stream.Dispose();
-        _cleared.Dispose();
+        _before.Dispose();
         _written.Dispose();
         Array.ForEach(_places, place => place.Dispose());
     }
@@ -135,7 +135,7 @@ internal sealed class StateCopier : IDisposable
     private Place Enter()
     {
         _device.MakeCurrent();
-        _stream.Wait(_cleared);
+        _stream.Wait(_before);
         var place = _places[_next++ % Places];
         place.Done.Synchronize();
         return place;
