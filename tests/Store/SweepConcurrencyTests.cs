@@ -7,6 +7,9 @@ public sealed class SweepConcurrencyTests : DirectoryStoreTestBase
 {
     private const int Writers = 4;
     private const int TurnsPerWriter = 25;
+    private const int MostTurns = 1_000;
+
+    private int _sweeps;
 
     private protected override DirectoryStoreOptions Options =>
         new() { Path = Root, TimeToLive = TimeSpan.Zero, KeepCheckpoints = 2, SyncRecords = false };
@@ -21,14 +24,13 @@ public sealed class SweepConcurrencyTests : DirectoryStoreTestBase
     public async Task What_a_session_reaches_is_whole_at_every_moment()
     {
         using var done = new CancellationTokenSource();
-        var sweeps = 0;
         var sweeper = Task.Run(async () =>
         {
             while (!done.IsCancellationRequested)
             {
                 var report = await Store.SweepAsync();
                 Assert.Empty(report.Damaged);
-                sweeps++;
+                Interlocked.Increment(ref _sweeps);
             }
         });
 
@@ -36,20 +38,21 @@ public sealed class SweepConcurrencyTests : DirectoryStoreTestBase
         await done.CancelAsync();
         await sweeper;
 
-        Assert.True(sweeps > 1, $"Only {sweeps} sweeps ran.");
+        Assert.True(_sweeps > 1, $"Only {_sweeps} sweeps ran.");
         await foreach (var session in Store.ListSessionsAsync(Alice))
         {
             await AuditAsync(session);
         }
     }
 
+    /// <summary>Goes on until two sweeps have run beside it, however slow they are.</summary>
     private async Task WriteAsync(int writer)
     {
         var session = SessionReference.Create(Alice, $"writer {writer}", Model, Time.GetUtcNow());
         Assert.True(await Store.TrySwapSessionAsync(session, 0));
         TurnRecord? head = null;
         var prefix = Prefix();
-        for (var i = 0; i < TurnsPerWriter; i++)
+        for (var i = 0; i < TurnsPerWriter || (Volatile.Read(ref _sweeps) < 2 && i < MostTurns); i++)
         {
             // The first tokens are everybody's, so that writers and sweeps meet on the same pages.
             int[] added = [i, i % 2 == 0 ? i : writer, 7];
