@@ -86,7 +86,7 @@ internal sealed class BenchmarkRun(Arguments arguments, TextWriter output)
             var page = new StringBuilder();
             page.AppendLine($"# {kernel.Key}");
             page.AppendLine();
-            page.AppendLine($"{device.Name}, {DriverOf(device)}. `ops/gpu run --tests none --bench {kernel.Key}`, after green tests.");
+            page.AppendLine($"{device.Name}, {DriverOf(device)}. `ops/gpu run --tests none --bench {kernel.Key}`, which runs no tests itself.");
             page.AppendLine($"Limits measured in the same run: {limits.BytesPerSecond / 1e9:0} GB/s (copy, reads and writes counted), {limits.OperationsPerSecond / 1e12:0} TFLOP/s (bf16 product of random numbers).");
             page.AppendLine();
             page.AppendLine("| kernel | shape | µs, median (p5 to p95) | GB/s | TFLOP/s | share of the nearer limit |");
