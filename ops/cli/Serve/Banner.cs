@@ -13,7 +13,7 @@ internal static class Banner
         return new StringBuilder()
             .AppendLine()
             .AppendLine($"  Loire       {address}")
-            .AppendLine($"  model       {Path.GetFileName(settings.ModelFolder)}  ({settings.Stages} x {settings.Shards}, stages x shards{(settings.Cuda is { } cuda ? $", on GPU {cuda.Device}" : "")})")
+            .AppendLine($"  model       {Path.GetFileName(settings.ModelFolder)}  ({settings.Stages} x {settings.Shards}, stages x shards{(settings.Cuda is { } cuda ? $", on GPU {cuda.Groups}" : "")})")
             .AppendLine($"  data        {settings.DataDirectory}")
             .AppendLine()
             .AppendLine("  Try this:   open the address in a browser, or")

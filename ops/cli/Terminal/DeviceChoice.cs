@@ -1,5 +1,6 @@
 using System.CommandLine;
 using Loire.Cuda;
+using Loire.Engine.Placement;
 using Loire.Engine.Replica;
 using Loire.Kernels;
 
@@ -51,7 +52,7 @@ internal readonly record struct DeviceChoice(bool IsCuda, int Ordinal, bool IsDe
         var probe = CudaDriver.Probe();
         if (probe.IsUsable && Ordinal < probe.Gpus.Length)
         {
-            return new CudaOptions { Device = Ordinal, Type = type };
+            return new CudaOptions { Groups = GpuGroups.Of(Ordinal), Type = type };
         }
 
         if (IsDemanded || probe.DriverVersion is not null)

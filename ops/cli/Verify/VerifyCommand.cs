@@ -79,5 +79,5 @@ internal readonly record struct RunnerChoice(int Stages, int Shards, CudaOptions
         return Cuda is { } cuda ? OfflineRunner.LoadCuda(model, cuda, progress: progress) : OfflineRunner.Load(model, Stages, Shards, progress: progress);
     }
 
-    public override string ToString() => Cuda is { } cuda ? $"GPU {cuda.Device} in {(cuda.Type is ElementType.BFloat16 ? "bf16" : "f32")}" : $"{Stages} x {Shards} (stages x shards)";
+    public override string ToString() => Cuda is { } cuda ? $"GPU {cuda.Groups} in {(cuda.Type is ElementType.BFloat16 ? "bf16" : "f32")}" : $"{Stages} x {Shards} (stages x shards)";
 }

@@ -1,12 +1,13 @@
+using Loire.Engine.Placement;
 using Loire.Kernels;
 
 namespace Loire.Engine.Replica;
 
-/// <summary>How a replica uses a GPU.</summary>
+/// <summary>How a replica uses GPUs.</summary>
 public sealed record CudaOptions
 {
-    /// <summary>As the driver counts, from 0.</summary>
-    public int Device { get; init; }
+    /// <summary>Which GPUs; null: as few as the model fits.</summary>
+    public GpuGroups? Groups { get; init; } = GpuGroups.Of(0);
 
     /// <summary>Of weights and 16-bit activations. fp32 is for comparisons: it is slow.</summary>
     public ElementType Type { get; init; } = ElementType.BFloat16;

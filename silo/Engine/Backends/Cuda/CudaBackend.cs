@@ -34,7 +34,7 @@ internal sealed class CudaBackend : IBackend
     {
         try
         {
-            _device = Own(CudaDevice.Open(options.Device));
+            _device = Own(CudaDevice.Open(options.Groups!.Stages[0][0]));
             _stream = Own(_device.NewStream("steps", urgent: true));
             _weights = Own(load(_device));
             _kernels = Own(new CudaKernels(_device, _stream, options.Type));
