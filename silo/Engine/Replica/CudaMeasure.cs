@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Loire.Engine.Backends;
 using Loire.Engine.Backends.Cuda;
 using Loire.Engine.Models;
+using Loire.Engine.Placement;
 using Loire.Engine.State;
 
 namespace Loire.Engine.Replica;
@@ -34,10 +35,14 @@ public sealed class CudaMeasure : IDisposable
     public static CudaMeasure Load(ModelFolder model, CudaOptions cuda, int slots, int keyValueTokens, int mostRows, IProgress<double>? progress = null) =>
         new(CudaBackend.Load(model, new BackendSizes(slots, PagePool.PagesFor(keyValueTokens), mostRows, slots, Threads: 0), cuda, progress), model.Graph, mostRows);
 
-    public string DeviceName => _backend.Device.Name;
+    public string DeviceName => _backend.Parts.First().Device.Name;
 
-    /// <summary>What the weights, the states and the activations take, in bytes.</summary>
-    public (long Weights, long States, long Activations) Memory => _backend.Memory;
+    /// <summary>What the weights, the states and the activations take on each GPU, in bytes.</summary>
+    public IReadOnlyList<(int Gpu, long Weights, long States, long Activations)> Memory =>
+        [.. _backend.Parts.Select(part => (part.Device.Ordinal, part.Memory.Weights, part.Memory.States, part.Memory.Activations))];
+
+    /// <summary>What is where.</summary>
+    public GpuPlan Plan => _backend.Plan;
 
     /// <summary>Tokens that the pages have room for.</summary>
     public int KeyValueTokens => _backend.Pages * StateShape.PageTokens;

@@ -56,6 +56,37 @@ LOIRE_DEVICE void loadTile(WarpTile<D>& tile, const AttentionDecodeParameters& p
     }
 }
 
+// The page numbers of 32 pages at a time, held by the lanes of a warp; the next 32 are under way.
+struct HeldPages
+{
+    const int* table;
+    int count;
+    int held;
+    int next;
+
+    LOIRE_DEVICE void begin(const int* pages, int pageCount)
+    {
+        table = pages;
+        count = pageCount;
+        held = numberOf(threadIdx.x % kWarp);
+        next = numberOf(kWarp + threadIdx.x % kWarp);
+    }
+
+    // Asked for in order; i < count, and the same for all lanes.
+    LOIRE_DEVICE int take(int i)
+    {
+        if (i % kWarp == 0 && i > 0)
+        {
+            held = next;
+            next = numberOf(i + kWarp + threadIdx.x % kWarp);
+        }
+
+        return __shfl_sync(kAllLanes, held, i % kWarp);
+    }
+
+    LOIRE_DEVICE int numberOf(int i) const { return i < count ? table[i] : 0; }
+};
+
 // Block: (key-value head and 16 of its queries, sequence, split). Dynamic shared memory: kWarps * kStages tiles.
 template <int D>
 LOIRE_DEVICE void decode(const AttentionDecodeParameters& p)
@@ -87,32 +118,22 @@ LOIRE_DEVICE void decode(const AttentionDecodeParameters& p)
     const int* table = p.pageTable + sequence * p.pageStride + firstPage;
     WarpTile<D>* tiles = reinterpret_cast<WarpTile<D>*>(dynamicShared()) + warp * kStages;
 
-    // 1. The page numbers of 32 pages at a time are held by the lanes.
-    int held = lane < count ? table[lane] : 0;
-    int nextHeld = kWarp + lane < count ? table[kWarp + lane] : 0;
+    // 1. The first pages are requested.
+    HeldPages held;
+    held.begin(table, count);
     waitForPrimary(); // queries, keys and values are a predecessor's; the step's integers are not
     launchDependents();
-    const auto request = [&](int i)
-    {
-        if (i < count)
-        {
-            if (i % kWarp == 0 && i > 0)
-            {
-                held = nextHeld;
-                nextHeld = i + kWarp + lane < count ? table[i + kWarp + lane] : 0;
-            }
-
-            const int page = __shfl_sync(kAllLanes, held, i % kWarp);
-            const int firstToken = warp * 16;
-            loadTile<D>(tiles[i % kStages], p, page, keyHead, firstToken, tokens - (firstPage + i) * kPageTokens - firstToken);
-        }
-
-        copyAsyncCommit(); // an empty group keeps the count of groups
-    };
+    const int firstToken = warp * 16;
+    const int tokensOfWarp = tokens - firstPage * kPageTokens - firstToken; // from its first on
 #pragma unroll
     for (int i = 0; i < kStages - 1; i++)
     {
-        request(i);
+        if (i < count)
+        {
+            loadTile<D>(tiles[i], p, held.take(i), keyHead, firstToken, tokensOfWarp - i * kPageTokens);
+        }
+
+        copyAsyncCommit(); // an empty group keeps the count of groups
     }
 
     // 2. Queries as first factors; rows that do not count are zero.
@@ -137,9 +158,15 @@ LOIRE_DEVICE void decode(const AttentionDecodeParameters& p)
     {
         copyAsyncWait<kStages - 2>();
         __syncwarp();
-        request(i + kStages - 1); // into the tile that the last round has read
+        const int coming = i + kStages - 1;
+        if (coming < count) // into the tile that the last round has read
+        {
+            loadTile<D>(tiles[coming % kStages], p, held.take(coming), keyHead, firstToken, tokensOfWarp - coming * kPageTokens);
+        }
+
+        copyAsyncCommit();
         const WarpTile<D>& tile = tiles[i % kStages];
-        const int left = tokens - (firstPage + i) * kPageTokens - warp * 16;
+        const int left = tokensOfWarp - i * kPageTokens;
         if (left <= 0)
         {
             continue;

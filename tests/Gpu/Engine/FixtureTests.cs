@@ -42,7 +42,7 @@ public sealed class FixtureTests
         using var captured = OfflineRunner.LoadCuda(model, new CudaOptions(), maxTokens: 256);
         using var plain = OfflineRunner.LoadCuda(model, new CudaOptions { UseGraphs = false }, maxTokens: 256);
 
-        Assert.Equal(Logits(plain, ids, pieces), Logits(captured, ids, pieces));
+        Assert.Equal(LogitsOf.Run(plain, ids, pieces), LogitsOf.Run(captured, ids, pieces));
     }
 
     [GpuFact]
@@ -54,11 +54,11 @@ public sealed class FixtureTests
         using var second = OfflineRunner.LoadCuda(model, new CudaOptions { SyntheticSeed = 5 }, maxTokens: 256);
         using var other = OfflineRunner.LoadCuda(model, new CudaOptions { SyntheticSeed = 6 }, maxTokens: 256);
 
-        var logits = Logits(first, ids, []);
+        var logits = LogitsOf.Run(first, ids, []);
 
         Assert.All(logits, logit => Assert.True(float.IsFinite(logit)));
-        Assert.Equal(logits, Logits(second, ids, []));
-        Assert.NotEqual(logits, Logits(other, ids, []));
+        Assert.Equal(logits, LogitsOf.Run(second, ids, []));
+        Assert.NotEqual(logits, LogitsOf.Run(other, ids, []));
     }
 
     /// <param name="folder">Of the model.</param>
@@ -75,10 +75,10 @@ public sealed class FixtureTests
         var model = ModelFolder.Open(folder);
         using var cpu = OfflineRunner.Load(model, maxTokens: 512);
         using var gpu = OfflineRunner.LoadCuda(model, new CudaOptions { Type = type }, maxTokens: 512);
-        var expected = Logits(cpu, ids, []);
-        var found = Logits(gpu, ids, pieces);
+        var expected = LogitsOf.Run(cpu, ids, []);
+        var found = LogitsOf.Run(gpu, ids, pieces);
 
-        var error = isText ? RelativeError(expected, found) : Median(expected, found, model.Graph.VocabularySize);
+        var error = isText ? LogitsOf.RelativeError(expected, found) : Median(expected, found, model.Graph.VocabularySize);
 
         Assert.True(error <= tolerance, $"The relative error of the logits is {error:0.0e+00}; {tolerance:0.0e+00} is allowed. By position, the worst: {Worst(expected, found, model.Graph.VocabularySize)}");
     }
@@ -90,7 +90,7 @@ public sealed class FixtureTests
     }
 
     private static IEnumerable<double> ErrorsByPosition(float[] expected, float[] found, int vocabulary) => Enumerable.Range(0, expected.Length / vocabulary)
-        .Select(position => RelativeError(expected[(position * vocabulary)..((position + 1) * vocabulary)], found[(position * vocabulary)..((position + 1) * vocabulary)]));
+        .Select(position => LogitsOf.RelativeError(expected[(position * vocabulary)..((position + 1) * vocabulary)], found[(position * vocabulary)..((position + 1) * vocabulary)]));
 
     /// <summary>A few positions far off are experts chosen otherwise; all of them a little off is rounding.</summary>
     private static string Worst(float[] expected, float[] found, int vocabulary) => string.Join(", ", ErrorsByPosition(expected, found, vocabulary)
@@ -107,25 +107,5 @@ public sealed class FixtureTests
         using var reference = JsonDocument.Parse(File.ReadAllBytes(Path.Combine(RepositoryPaths.DemoModel, "reference.json")));
         return [.. reference.RootElement.GetProperty("conversations").EnumerateArray()
             .SelectMany(conversation => conversation.GetProperty("ids").EnumerateArray().Select(id => id.GetInt32())).Take(tokens)];
-    }
-
-    private static float[] Logits(OfflineRunner runner, int[] ids, int[] pieces)
-    {
-        var all = new float[ids.Length * runner.Graph.VocabularySize];
-        runner.Run(ids, pieces, (position, logits) => logits.CopyTo(all.AsSpan(position * runner.Graph.VocabularySize)));
-        return all;
-    }
-
-    /// <summary>In the Frobenius norm.</summary>
-    private static double RelativeError(float[] expected, float[] found)
-    {
-        double difference = 0, size = 0;
-        for (var i = 0; i < expected.Length; i++)
-        {
-            difference += Math.Pow((double)found[i] - expected[i], 2);
-            size += (double)expected[i] * expected[i];
-        }
-
-        return Math.Sqrt(difference / size);
     }
 }

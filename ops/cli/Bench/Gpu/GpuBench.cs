@@ -1,5 +1,6 @@
 using Loire.Cli.Terminal;
 using Loire.Engine.Models;
+using Loire.Engine.Placement;
 using Loire.Engine.Replica;
 
 namespace Loire.Cli.Bench;
@@ -12,8 +13,12 @@ internal sealed class GpuBench(ModelFolder model, CudaOptions cuda, GpuBenchPlan
         using var progress = new ProgressBar("loading");
         using var measure = CudaMeasure.Load(model, cuda, plan.Batches.Max(), plan.KeyValueTokens, plan.MostRows, progress);
         progress.Dispose();
-        var (weights, states, activations) = measure.Memory;
-        output.WriteLine($"{measure.DeviceName}: weights {weights / 1e9:0.0} GB, states {states / 1e9:0.0} GB, activations {activations / 1e9:0.0} GB");
+        output.WriteLine(measure.DeviceName);
+        foreach (var (gpu, weights, states, activations) in measure.Memory)
+        {
+            output.WriteLine($"GPU {gpu}: weights {weights / 1e9:0.0} GB, states {states / 1e9:0.0} GB, activations {activations / 1e9:0.0} GB");
+        }
+
         List<GpuBenchRow> rows = [];
         void Add(GpuBenchRow row)
         {
@@ -25,14 +30,14 @@ internal sealed class GpuBench(ModelFolder model, CudaOptions cuda, GpuBenchPlan
         foreach (var batch in plan.Batches)
         {
             var times = measure.Decode(batch, plan.Context, plan.Steps, cancellationToken);
-            Add(Decoded($"decode, batch {batch}, context {plan.Context}", batch, times));
+            Add(Decoded(measure.Plan, $"decode, batch {batch}, context {plan.Context}", batch, times));
         }
 
         if (plan.CheckpointEvery > 0)
         {
             var batch = plan.Batches.Max();
             var times = measure.DecodeWithCheckpoints(batch, plan.Context, plan.Steps, plan.CheckpointEvery, cancellationToken);
-            Add(Decoded($"decode, batch {batch}, context {plan.Context}, a checkpoint in {plan.CheckpointEvery} tokens", batch, times));
+            Add(Decoded(measure.Plan, $"decode, batch {batch}, context {plan.Context}, a checkpoint in {plan.CheckpointEvery} tokens", batch, times));
         }
 
         foreach (var prompt in plan.Prompts)
@@ -45,10 +50,10 @@ internal sealed class GpuBench(ModelFolder model, CudaOptions cuda, GpuBenchPlan
         return rows;
     }
 
-    private GpuBenchRow Decoded(string name, int batch, TimeSpan[] times)
+    private GpuBenchRow Decoded(GpuPlan gpus, string name, int batch, TimeSpan[] times)
     {
         var (median, low, high) = Spread(times);
-        var limit = StepBytes.OfDecode(model.Graph, batch, plan.Context) / plan.BytesPerSecond;
+        var limit = StepBytes.SecondsOfDecode(model.Graph, gpus, batch, plan.Context, plan.BytesPerSecond);
         return new GpuBenchRow(name, batch / median, batch / high, batch / low, limit / median);
     }
 
@@ -57,7 +62,7 @@ internal sealed class GpuBench(ModelFolder model, CudaOptions cuda, GpuBenchPlan
         const int Runs = 3;
         measure.Prefill(Math.Min(prompt, plan.MostRows), cancellationToken);
         var (median, low, high) = Spread([.. Enumerable.Range(0, Runs).Select(_ => measure.Prefill(prompt, cancellationToken))]);
-        var limit = StepBytes.OperationsOfPrompt(model.Graph, prompt) / plan.OperationsPerSecond;
+        var limit = StepBytes.SecondsOfPrompt(model.Graph, measure.Plan, prompt, plan.OperationsPerSecond);
         return new GpuBenchRow($"prefill of {prompt}", prompt / median, prompt / high, prompt / low, limit / median);
     }
 

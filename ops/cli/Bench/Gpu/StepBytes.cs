@@ -1,4 +1,5 @@
 using Loire.Engine.Models;
+using Loire.Engine.Placement;
 
 namespace Loire.Cli.Bench;
 
@@ -9,28 +10,39 @@ namespace Loire.Cli.Bench;
 /// </remarks>
 internal static class StepBytes
 {
-    public static double OfDecode(ModelGraph graph, int batch, int context)
+    /// <summary>Of one token of each sequence through the whole model, on however many GPUs.</summary>
+    public static double OfDecode(ModelGraph graph, int batch, int context) =>
+        OutputWeights(graph) + graph.Layers.Sum(layer => OfDecode(layer, graph.HiddenSize, batch, context));
+
+    /// <summary>Time of a decode step if every GPU of a stage reads its even share of the stage's bytes, one stage after the other.</summary>
+    public static double SecondsOfDecode(ModelGraph graph, GpuPlan plan, int batch, int context, double bytesPerSecond)
     {
-        var bytes = 2.0 * graph.VocabularySize * graph.HiddenSize;
-        foreach (var layer in graph.Layers)
+        var seconds = OutputWeights(graph) / plan.Stages[^1].Devices.Length;
+        foreach (var stage in plan.Stages)
         {
-            bytes += 2 * MixerWeights(layer.Mixer, graph.HiddenSize);
-            bytes += 2 * FeedForwardWeights(layer.FeedForward, graph.HiddenSize, ExpectedExperts(layer.FeedForward, batch));
-            bytes += batch * (layer.Mixer switch
-            {
-                LightningSpec lightning => 2.0 * sizeof(float) * lightning.Heads * lightning.HeadDim * lightning.HeadDim,
-                SoftmaxSpec softmax => 2.0 * 2 * softmax.KeyValueHeads * softmax.HeadDim * context,
-                _ => 0,
-            });
+            seconds += graph.Layers[stage.FirstLayer..stage.EndLayer].Sum(layer => OfDecode(layer, graph.HiddenSize, batch, context)) / stage.Devices.Length;
         }
 
-        return bytes;
+        return seconds / bytesPerSecond;
     }
 
-    /// <summary>Multiplications and additions of the matrix products of a prompt, without attention's own and without logits.</summary>
-    public static double OperationsOfPrompt(ModelGraph graph, int tokens) => 2.0 * tokens * graph.Layers.Sum(layer =>
-        MixerWeights(layer.Mixer, graph.HiddenSize)
-        + FeedForwardWeights(layer.FeedForward, graph.HiddenSize, layer.FeedForward is MoeSpec moe ? moe.TopK : 1));
+    /// <summary>Time of a prompt's matrix products if all stages work at the same time and the slowest sets the pace: without attention's own and without logits.</summary>
+    public static double SecondsOfPrompt(ModelGraph graph, GpuPlan plan, int tokens, double operationsPerSecond) => plan.Stages.Max(stage =>
+        2.0 * tokens * graph.Layers[stage.FirstLayer..stage.EndLayer].Sum(layer =>
+            MixerWeights(layer.Mixer, graph.HiddenSize)
+            + FeedForwardWeights(layer.FeedForward, graph.HiddenSize, layer.FeedForward is MoeSpec moe ? moe.TopK : 1)) / stage.Devices.Length) / operationsPerSecond;
+
+    private static double OutputWeights(ModelGraph graph) => 2.0 * graph.VocabularySize * graph.HiddenSize;
+
+    private static double OfDecode(LayerSpec layer, double hidden, int batch, int context) =>
+        (2 * MixerWeights(layer.Mixer, hidden))
+        + (2 * FeedForwardWeights(layer.FeedForward, hidden, ExpectedExperts(layer.FeedForward, batch)))
+        + (batch * (layer.Mixer switch
+        {
+            LightningSpec lightning => 2.0 * sizeof(float) * lightning.Heads * lightning.HeadDim * lightning.HeadDim,
+            SoftmaxSpec softmax => 2.0 * 2 * softmax.KeyValueHeads * softmax.HeadDim * context,
+            _ => 0,
+        }));
 
     private static double MixerWeights(MixerSpec mixer, double hidden) => mixer switch
     {

@@ -16,9 +16,9 @@ internal sealed class CudaBuffers : IDisposable
     /// <param name="layers">Whose widths count.</param>
     /// <param name="type">Of weights and 16-bit activations.</param>
     /// <param name="rows">Of a step, padding included.</param>
-    /// <param name="logitsRows">Of a step, padding included.</param>
+    /// <param name="decodeRows">Of the largest decode step, padding included.</param>
     /// <param name="scratchLength">Numbers that attention works in.</param>
-    public CudaBuffers(CudaDevice device, ModelGraph graph, CudaLayer[] layers, ElementType type, int rows, int logitsRows, long scratchLength)
+    public CudaBuffers(CudaDevice device, ModelGraph graph, CudaLayer[] layers, ElementType type, int rows, int decodeRows, long scratchLength)
     {
         _hidden = graph.HiddenSize;
         var lightning = layers.Select(layer => layer.Mixer).OfType<LightningWeights>().Max(mixer => (int?)mixer.Width) ?? 0;
@@ -36,7 +36,7 @@ internal sealed class CudaBuffers : IDisposable
         Want(at => Stream = at, 4L * rows * _hidden);
         Want(at => Normed = at, 4L * rows * _hidden);
         Want(at => X = at, (long)element * rows * _hidden);
-        Want(at => Qkv = at, Math.Max((long)element * rows, (long)sizeof(float) * Math.Min(rows, logitsRows)) * qkv);
+        Want(at => Qkv = at, Math.Max((long)element * rows, (long)sizeof(float) * Math.Min(rows, decodeRows)) * qkv);
         Want(at => Gate = at, 4L * rows * mixed);
         Want(at => Mixed = at, 4L * rows * lightning);
         Want(at => MixerOutput = at, (long)element * rows * mixed);
@@ -52,11 +52,7 @@ internal sealed class CudaBuffers : IDisposable
         Want(at => Activated = at, element * rows * Math.Max(activated, shared));
         Want(at => ExpertOutput = at, 4L * rows * choices * _hidden);
         Want(at => SharedOutput = at, shared == 0 ? 0 : 4L * rows * _hidden);
-        Want(at => FinalX = at, (long)element * logitsRows * _hidden);
-        Want(at => LogitsAddress = at, 4L * logitsRows * graph.VocabularySize);
-        Want(at => Greedy = at, (long)(sizeof(int) + sizeof(float)) * logitsRows);
-        var samplingBytes = GreedySampling.WorkspaceBytes(logitsRows);
-        Want(at => Sampling = new DeviceVector<byte>(at, samplingBytes), samplingBytes);
+        Want(at => MixedSquares = at, 4L * rows);
         Want(at => Scratch = new DeviceVector<float>(at, scratchLength), 4 * scratchLength);
 
         _arena = new DeviceArena(
@@ -69,14 +65,11 @@ internal sealed class CudaBuffers : IDisposable
             set(_arena.Take<byte>(bytes).Address);
         }
 
-        VocabularySize = graph.VocabularySize;
         Rows = rows;
     }
 
     /// <summary>Most of a step.</summary>
     public int Rows { get; }
-
-    public int VocabularySize { get; }
 
     public long Bytes => _arena.Bytes;
 
@@ -107,6 +100,8 @@ internal sealed class CudaBuffers : IDisposable
     /// <summary>fp32 <c>[rows, hidden]</c>, after it.</summary>
     public ulong Projected { get; private set; }
 
+    public DeviceVector<float> ProjectedOf(int rows) => new(Projected, (long)rows * _hidden);
+
     public ulong Chosen { get; private set; }
 
     /// <summary>Zeros: the choice of rows that have none.</summary>
@@ -130,24 +125,10 @@ internal sealed class CudaBuffers : IDisposable
 
     public ulong SharedOutput { get; private set; }
 
-    public ulong FinalX { get; private set; }
-
-    public DeviceVector<byte> Sampling { get; private set; }
+    /// <summary>fp32 <c>[rows]</c>: sums of squares of a lightning mixer's heads that are here.</summary>
+    public ulong MixedSquares { get; private set; }
 
     public DeviceVector<float> Scratch { get; private set; }
-
-    private ulong LogitsAddress { get; set; }
-
-    private ulong Greedy { get; set; }
-
-    public DeviceMatrix<float> Logits(int rows) => new(LogitsAddress, rows, VocabularySize);
-
-    public DeviceVector<int> GreedyTokens(int rows) => new(Greedy, rows);
-
-    /// <summary>Right behind the tokens, so that both go to the host in one copy.</summary>
-    public DeviceVector<float> GreedyLogProbs(int rows) => new(Greedy + ((ulong)rows * sizeof(int)), rows);
-
-    public DeviceVector<byte> GreedyResults(int rows) => new(Greedy, (long)rows * (sizeof(int) + sizeof(float)));
 
     public void Dispose() => _arena.Dispose();
 }

@@ -13,6 +13,7 @@ internal sealed class CudaKernels : IDisposable
     private readonly Dictionary<AttentionShape, Attention> _attention = [];
     private readonly StreamWorkspace _workspace;
     private readonly CublasLt? _library;
+    private PartialSums? _sums;
 
     /// <param name="device">Where they run.</param>
     /// <param name="stream">On which those with a workspace run.</param>
@@ -53,6 +54,9 @@ internal sealed class CudaKernels : IDisposable
     public PageBlobs Pages { get; }
 
     public StateClear Clear { get; }
+
+    /// <summary>Of parts that share layers.</summary>
+    public PartialSums Sums => _sums ??= new PartialSums(Module("PartialSums"));
 
     public Lightning LightningOf(int headDim)
     {

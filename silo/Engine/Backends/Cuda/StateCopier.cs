@@ -76,27 +76,37 @@ internal sealed class StateCopier : IDisposable
         }
     }
 
-    public void ReadKeyValues(int layer, int page, int tokens, Span<byte> blob)
+    /// <param name="layer">Softmax layer.</param>
+    /// <param name="page">Number.</param>
+    /// <param name="tokens">The first so many of the page.</param>
+    /// <param name="keys">fp32 <c>[heads, tokens, headDim]</c> of the heads that are here.</param>
+    /// <param name="values">The same.</param>
+    public void ReadKeyValues(int layer, int page, int tokens, Span<byte> keys, Span<byte> values)
     {
         lock (_gate)
         {
             var place = Enter();
-            var (pages, numbers) = Stage(place, layer, page, blob.Length);
+            var bytes = keys.Length + values.Length;
+            var (pages, numbers) = Stage(place, layer, page, bytes);
             _kernel.EnqueueExport(_stream, _states.PagesOf(layer), pages, numbers, tokens);
-            _stream.Copy(new DeviceVector<byte>(numbers.Address, blob.Length), place.Host, 0);
+            _stream.Copy(new DeviceVector<byte>(numbers.Address, bytes), place.Host, 0);
             _stream.Synchronize();
-            place.Host.Span<byte>(0, blob.Length).CopyTo(blob);
+            place.Host.Span<byte>(0, keys.Length).CopyTo(keys);
+            place.Host.Span<byte>(keys.Length, values.Length).CopyTo(values);
         }
     }
 
-    public void WriteKeyValues(int layer, int page, int tokens, ReadOnlySpan<byte> blob)
+    /// <summary>The reverse of <see cref="ReadKeyValues"/>.</summary>
+    public void WriteKeyValues(int layer, int page, int tokens, ReadOnlySpan<byte> keys, ReadOnlySpan<byte> values)
     {
         lock (_gate)
         {
             var place = Enter();
-            Copy(blob, place.Host.Span<byte>(0, blob.Length));
-            var (pages, numbers) = Stage(place, layer, page, blob.Length);
-            _stream.Copy(place.Host, 0, new DeviceVector<byte>(numbers.Address, blob.Length));
+            var bytes = keys.Length + values.Length;
+            Copy(keys, place.Host.Span<byte>(0, keys.Length));
+            Copy(values, place.Host.Span<byte>(keys.Length, values.Length));
+            var (pages, numbers) = Stage(place, layer, page, bytes);
+            _stream.Copy(place.Host, 0, new DeviceVector<byte>(numbers.Address, bytes));
             _kernel.EnqueueImport(_stream, _states.PagesOf(layer), pages, numbers, tokens);
             Leave(place);
         }

@@ -1,26 +1,27 @@
 using Loire.Engine.Models;
+using Loire.Engine.Placement;
 using Loire.Kernels;
 
 namespace Loire.Engine.Backends.Cuda.Weights;
 
-/// <summary>Weights of one layer on the device.</summary>
+/// <summary>Weights of one layer on a device: all of them, or its share of heads and experts.</summary>
 internal sealed class CudaLayer
 {
-    public CudaLayer(LayerSpec spec, int hidden, WeightLayout layout)
+    public CudaLayer(LayerSpec spec, int hidden, GpuShare share, WeightLayout layout)
     {
         Spec = spec;
-        MixerNorm = layout.Vector(spec.MixerNorm.Tensor, hidden, isFloat: true);
-        FeedForwardNorm = layout.Vector(spec.FeedForwardNorm.Tensor, hidden, isFloat: true);
+        MixerNorm = layout.Vector((spec.MixerNorm.Tensor, hidden), isFloat: true);
+        FeedForwardNorm = layout.Vector((spec.FeedForwardNorm.Tensor, hidden), isFloat: true);
         Mixer = spec.Mixer switch
         {
-            LightningSpec lightning => new LightningWeights(lightning, hidden, layout),
-            SoftmaxSpec softmax => new SoftmaxWeights(softmax, hidden, layout),
+            LightningSpec lightning => new LightningWeights(lightning, hidden, share, layout),
+            SoftmaxSpec softmax => new SoftmaxWeights(softmax, hidden, share, layout),
             _ => throw new NotSupportedException($"Layer {spec.Index}: the GPU has no {spec.Mixer.GetType().Name}."),
         };
         FeedForward = spec.FeedForward switch
         {
-            MoeSpec moe => FeedForwardWeights.OfMixture(moe, hidden, layout),
-            DenseSpec dense => FeedForwardWeights.OfDense(dense, hidden, layout),
+            MoeSpec moe => FeedForwardWeights.OfMixture(moe, hidden, share, layout),
+            DenseSpec dense => FeedForwardWeights.OfDense(dense, hidden, share, layout),
             _ => throw new NotSupportedException($"Layer {spec.Index}: the GPU has no {spec.FeedForward.GetType().Name}."),
         };
     }
@@ -39,35 +40,64 @@ internal sealed class CudaLayer
 /// <summary>Weights of a mixer.</summary>
 internal abstract class MixerWeights;
 
-internal sealed class LightningWeights(LightningSpec spec, int hidden, WeightLayout layout) : MixerWeights
+internal sealed class LightningWeights : MixerWeights
 {
-    public LightningSpec Spec { get; } = spec;
+    public LightningWeights(LightningSpec spec, int hidden, GpuShare share, WeightLayout layout)
+    {
+        var (first, end) = share.Of(spec.Heads);
+        Spec = spec with { Heads = end - first, Slopes = spec.Slopes[first..end] };
+        TotalWidth = spec.Heads * spec.HeadDim;
+        Qkv = layout.Matrix(hidden, TensorRows.Of(share, spec.QkvProjection, spec.Heads, 3 * spec.HeadDim));
+        Gate = layout.Matrix(hidden, TensorRows.Of(share, spec.OutputGate, spec.Heads, spec.HeadDim));
+        Norm = layout.Vector(TensorRows.Of(share, spec.Norm, spec.Heads, spec.HeadDim), isFloat: false);
+        Output = layout.Columns(share, spec.Heads, spec.HeadDim, (spec.OutputProjection, hidden));
+    }
 
-    public int Width { get; } = spec.Heads * spec.HeadDim;
+    /// <summary>Of the heads that are here.</summary>
+    public LightningSpec Spec { get; }
 
-    public WeightRef Qkv { get; } = layout.Matrix(hidden, (spec.QkvProjection, 3 * spec.Heads * spec.HeadDim));
+    /// <summary>Of the heads that are here.</summary>
+    public int Width => Spec.Heads * Spec.HeadDim;
 
-    public WeightRef Gate { get; } = layout.Matrix(hidden, (spec.OutputGate, spec.Heads * spec.HeadDim));
+    /// <summary>Of all heads.</summary>
+    public int TotalWidth { get; }
 
-    public WeightRef Norm { get; } = layout.Vector(spec.Norm, spec.Heads * spec.HeadDim, isFloat: false);
+    public WeightRef Qkv { get; }
 
-    public WeightRef Output { get; } = layout.Matrix(spec.Heads * spec.HeadDim, (spec.OutputProjection, hidden));
+    public WeightRef Gate { get; }
+
+    public WeightRef Norm { get; }
+
+    public WeightRef Output { get; }
 }
 
-internal sealed class SoftmaxWeights(SoftmaxSpec spec, int hidden, WeightLayout layout) : MixerWeights
+internal sealed class SoftmaxWeights : MixerWeights
 {
-    public SoftmaxSpec Spec { get; } = spec;
+    public SoftmaxWeights(SoftmaxSpec spec, int hidden, GpuShare share, WeightLayout layout)
+    {
+        var (first, end) = share.Of(spec.KeyValueHeads);
+        var queriesOfOne = spec.Heads / spec.KeyValueHeads;
+        Spec = spec with { Heads = (end - first) * queriesOfOne, KeyValueHeads = end - first };
+        Qkv = layout.Matrix(
+            hidden,
+            TensorRows.Of(share, spec.Query, spec.KeyValueHeads, queriesOfOne * spec.HeadDim),
+            TensorRows.Of(share, spec.Key, spec.KeyValueHeads, spec.HeadDim),
+            TensorRows.Of(share, spec.Value, spec.KeyValueHeads, spec.HeadDim));
+        Output = layout.Columns(share, spec.KeyValueHeads, queriesOfOne * spec.HeadDim, (spec.Output, hidden));
+    }
+
+    /// <summary>Of the heads that are here.</summary>
+    public SoftmaxSpec Spec { get; }
 
     /// <summary>Of queries, and of the output.</summary>
-    public int Width { get; } = spec.Heads * spec.HeadDim;
+    public int Width => Spec.Heads * Spec.HeadDim;
 
-    public int QkvWidth { get; } = (spec.Heads + (2 * spec.KeyValueHeads)) * spec.HeadDim;
+    public int QkvWidth => (Spec.Heads + (2 * Spec.KeyValueHeads)) * Spec.HeadDim;
 
     /// <summary>Queries, then keys, then values.</summary>
-    public WeightRef Qkv { get; } = layout.Matrix(
-        hidden, (spec.Query, spec.Heads * spec.HeadDim), (spec.Key, spec.KeyValueHeads * spec.HeadDim), (spec.Value, spec.KeyValueHeads * spec.HeadDim));
+    public WeightRef Qkv { get; }
 
-    public WeightRef Output { get; } = layout.Matrix(spec.Heads * spec.HeadDim, (spec.Output, hidden));
+    public WeightRef Output { get; }
 }
 
 /// <summary>Weights of a feed-forward: experts of a mixture, or one that every row has.</summary>
@@ -87,20 +117,25 @@ internal sealed class FeedForwardWeights
 
     public int Choices => Mixture?.TopK ?? 1;
 
+    /// <summary>Of all devices.</summary>
     public int ExpertCount => Mixture?.Experts ?? 1;
 
-    public static FeedForwardWeights OfMixture(MoeSpec spec, int hidden, WeightLayout layout) => new()
+    public static FeedForwardWeights OfMixture(MoeSpec spec, int hidden, GpuShare share, WeightLayout layout)
     {
-        Mixture = spec,
-        Router = layout.Matrix(hidden, (spec.Router, spec.Experts)),
-        Experts = new GatedWeights([.. Enumerable.Range(0, spec.Experts).Select(spec.Expert)], hidden, spec.Width, layout),
-        Shared = spec.Shared is { } shared ? new GatedWeights([shared.Tensors], hidden, shared.Width, layout) : null,
-        Coefficient = spec.Shared is { } gated ? layout.Vector(gated.Coefficient, hidden, isFloat: false) : default,
-    };
+        var (first, end) = share.Of(spec.Experts);
+        return new()
+        {
+            Mixture = spec,
+            Router = layout.Matrix(hidden, (spec.Router, spec.Experts)),
+            Experts = new GatedWeights([.. Enumerable.Range(first, end - first).Select(spec.Expert)], hidden, spec.Width, GpuShare.Whole, layout) { First = first },
+            Shared = spec.Shared is { } shared ? new GatedWeights([shared.Tensors], hidden, shared.Width, share, layout) : null,
+            Coefficient = spec.Shared is { } gated ? layout.Vector((gated.Coefficient, hidden), isFloat: false) : default,
+        };
+    }
 
-    public static FeedForwardWeights OfDense(DenseSpec spec, int hidden, WeightLayout layout) => new()
+    public static FeedForwardWeights OfDense(DenseSpec spec, int hidden, GpuShare share, WeightLayout layout) => new()
     {
-        Experts = new GatedWeights([spec.Tensors], hidden, spec.Width, layout),
+        Experts = new GatedWeights([spec.Tensors], hidden, spec.Width, share, layout),
     };
 }
 
@@ -111,18 +146,28 @@ internal sealed class GatedWeights
     private readonly WeightRef _down;
     private readonly int _hidden;
 
-    public GatedWeights(GatedTensors[] tensors, int hidden, int width, WeightLayout layout)
+    /// <param name="tensors">Of each.</param>
+    /// <param name="hidden">Of a row.</param>
+    /// <param name="width">Of each, on all devices together.</param>
+    /// <param name="share">Of the width.</param>
+    /// <param name="layout">Where they go.</param>
+    public GatedWeights(GatedTensors[] tensors, int hidden, int width, GpuShare share, WeightLayout layout)
     {
+        var (first, end) = share.Of(width);
         _hidden = hidden;
-        Width = width;
+        Width = end - first;
         Count = tensors.Length;
-        _gateUp = layout.Matrix(hidden, [.. tensors.SelectMany(one => new[] { (one.Gate, width), (one.Up, width) })]);
-        _down = layout.Matrix(width, [.. tensors.Select(one => (one.Down, hidden))]);
+        _gateUp = layout.Matrix(hidden, [.. tensors.SelectMany(one => new[] { TensorRows.Of(share, one.Gate, width), TensorRows.Of(share, one.Up, width) })]);
+        _down = layout.Columns(share, width, 1, [.. tensors.Select(one => (one.Down, hidden))]);
     }
 
+    /// <summary>Of each, here.</summary>
     public int Width { get; }
 
     public int Count { get; }
 
-    public ExpertWeights View => new(_gateUp.Address, _down.Address, _hidden, Width, 0, Count);
+    /// <summary>The first of them, among all of the layer.</summary>
+    public int First { get; init; }
+
+    public ExpertWeights View => new(_gateUp.Address, _down.Address, _hidden, Width, First, Count);
 }

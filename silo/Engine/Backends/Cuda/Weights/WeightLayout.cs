@@ -1,4 +1,5 @@
 using Loire.Cuda;
+using Loire.Engine.Placement;
 using Loire.Kernels;
 
 namespace Loire.Engine.Backends.Cuda.Weights;
@@ -17,15 +18,38 @@ internal sealed class WeightLayout(ElementType type)
     /// <summary>Of the allocation, once it is made.</summary>
     public ulong Address { get; set; }
 
-    /// <summary>A matrix of the element type, stacked from tensors of the same width.</summary>
-    public WeightRef Matrix(int columns, params ReadOnlySpan<(string Tensor, int Rows)> stacked)
+    public int ElementBytes => type is ElementType.BFloat16 ? sizeof(ushort) : sizeof(float);
+
+    /// <summary>A matrix of the element type, stacked from rows of tensors of the same width.</summary>
+    public WeightRef Matrix(int columns, params ReadOnlySpan<TensorRows> stacked)
     {
         var first = Bytes;
         var rows = 0L;
-        foreach (var (tensor, count) in stacked)
+        foreach (var part in stacked)
         {
-            _parts.Add(new WeightPart(tensor, count, columns, first + (rows * columns * ElementBytes), IsFloat: false));
-            rows += count;
+            _parts.Add(new WeightPart(part, columns, 0, columns, first + (rows * columns * ElementBytes), IsFloat: false));
+            rows += part.Count;
+        }
+
+        Advance(rows * columns * ElementBytes);
+        return new WeightRef(this, first, rows * columns);
+    }
+
+    /// <summary>A GPU's columns of matrices that are stacked, each as wide as the cut.</summary>
+    /// <param name="share">Of the columns.</param>
+    /// <param name="cut">Ranges of columns that are not cut any further.</param>
+    /// <param name="each">Columns of one of them.</param>
+    /// <param name="stacked">Whole rows.</param>
+    public WeightRef Columns(GpuShare share, int cut, int each, params ReadOnlySpan<(string Tensor, int Rows)> stacked)
+    {
+        var (firstOfCut, endOfCut) = share.Of(cut);
+        var columns = (endOfCut - firstOfCut) * each;
+        var first = Bytes;
+        var rows = 0L;
+        foreach (var part in stacked)
+        {
+            _parts.Add(new WeightPart(part, cut * each, firstOfCut * each, columns, first + (rows * columns * ElementBytes), IsFloat: false));
+            rows += part.Rows;
         }
 
         Advance(rows * columns * ElementBytes);
@@ -33,28 +57,15 @@ internal sealed class WeightLayout(ElementType type)
     }
 
     /// <summary>A vector, of the element type or of fp32.</summary>
-    public WeightRef Vector(string tensor, int length, bool isFloat)
+    public WeightRef Vector(TensorRows elements, bool isFloat)
     {
         var first = Bytes;
-        _parts.Add(new WeightPart(tensor, length, null, first, isFloat));
-        Advance((long)length * (isFloat ? sizeof(float) : ElementBytes));
-        return new WeightRef(this, first, length);
+        _parts.Add(new WeightPart(elements, null, 0, 1, first, isFloat));
+        Advance((long)elements.Count * (isFloat ? sizeof(float) : ElementBytes));
+        return new WeightRef(this, first, elements.Count);
     }
 
-    public int ElementBytes => type is ElementType.BFloat16 ? sizeof(ushort) : sizeof(float);
-
     private void Advance(long bytes) => Bytes = checked(Bytes + ((bytes + DeviceArena.Alignment - 1) / DeviceArena.Alignment * DeviceArena.Alignment));
-}
-
-/// <summary>A tensor and where it goes.</summary>
-/// <param name="Tensor">Name.</param>
-/// <param name="Rows">Or the length of a vector.</param>
-/// <param name="Columns">Null: a vector.</param>
-/// <param name="Offset">In bytes.</param>
-/// <param name="IsFloat">fp32, whatever the element type is.</param>
-internal readonly record struct WeightPart(string Tensor, int Rows, int? Columns, long Offset, bool IsFloat)
-{
-    public long Count => Rows * (long)(Columns ?? 1);
 }
 
 /// <summary>A weight of a layout.</summary>
@@ -67,4 +78,7 @@ internal readonly struct WeightRef(WeightLayout layout, long offset, long length
     public long Length => length;
 
     public DeviceVector<float> Floats => new(Address, length);
+
+    /// <summary>Elements of it, from a first one on.</summary>
+    public WeightRef From(long first, long count) => new(layout, offset + (first * layout.ElementBytes), count);
 }

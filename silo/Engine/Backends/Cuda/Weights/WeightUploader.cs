@@ -32,7 +32,7 @@ internal sealed class WeightUploader : IDisposable
         var done = 0L;
         foreach (var part in layout.Parts)
         {
-            var tensor = part.Columns is { } columns ? source.Get(part.Tensor, part.Rows, columns) : GetVector(source, part);
+            var tensor = part.TotalColumns is { } columns ? source.Get(part.Tensor, part.Rows.Total, columns) : GetVector(source, part);
             Upload(part, tensor, layout.Address);
             done += part.Count;
             progress?.Report((double)done / Math.Max(1, layout.Bytes / layout.ElementBytes));
@@ -52,25 +52,43 @@ internal sealed class WeightUploader : IDisposable
     private static TensorView GetVector(IWeightSource source, WeightPart part)
     {
         var found = source.Get(part.Tensor);
-        return found.Shape.Length == 2 && found.Shape[0] == 1 ? source.Get(part.Tensor, 1, part.Rows) : source.Get(part.Tensor, part.Rows);
+        return found.Shape.Length == 2 && found.Shape[0] == 1 ? source.Get(part.Tensor, 1, part.Rows.Total) : source.Get(part.Tensor, part.Rows.Total);
     }
 
     private void Upload(WeightPart part, TensorView tensor, ulong target)
     {
-        var toHalves = !part.IsFloat && _type is ElementType.BFloat16;
-        var elementBytes = toHalves ? sizeof(ushort) : sizeof(float);
+        var (runs, length, stride) = part.IsContiguous ? (1, part.Count, 0L) : (part.Rows.Count, (long)part.Columns, (long)part.TotalColumns!);
         const int Most = PieceBytes / sizeof(float);
-        for (var first = 0L; first < part.Count; first += Most)
+        var runsOfPiece = (int)Math.Max(1, Math.Min(runs, Most / Math.Max(1, length)));
+        for (var run = 0; run < runs; run += runsOfPiece)
         {
-            var count = (int)Math.Min(Most, part.Count - first);
-            var piece = _next++ % Pieces;
-            _sent[piece].Synchronize();
-            var bytes = _memory.Span<byte>((long)piece * PieceBytes, count * elementBytes);
-            Convert(tensor, first, count, toHalves, bytes);
-            _stream.Copy(_memory, (long)piece * PieceBytes, new DeviceVector<byte>(target + (ulong)(part.Offset + (first * elementBytes)), bytes.Length));
-            _stream.Record(_sent[piece]);
+            var count = Math.Min(runsOfPiece, runs - run);
+            for (var first = 0L; first < length; first += Most) // more than once only where a piece is a part of a run
+            {
+                var source = new Runs(part.FirstElement + (run * stride) + first, stride, count, (int)Math.Min(Most, length - first));
+                Upload(part, tensor, source, target + (ulong)(part.Offset + (((run * length) + first) * ElementBytesOf(part))));
+            }
         }
     }
+
+    private void Upload(WeightPart part, TensorView tensor, Runs runs, ulong target)
+    {
+        var piece = _next++ % Pieces;
+        _sent[piece].Synchronize();
+        var bytesOfRun = runs.Length * ElementBytesOf(part);
+        var bytes = _memory.Span<byte>((long)piece * PieceBytes, runs.Count * bytesOfRun);
+        for (var run = 0; run < runs.Count; run++)
+        {
+            Convert(tensor, runs.First + (run * runs.Stride), runs.Length, IsHalf(part), bytes.Slice(run * bytesOfRun, bytesOfRun));
+        }
+
+        _stream.Copy(_memory, (long)piece * PieceBytes, new DeviceVector<byte>(target, bytes.Length));
+        _stream.Record(_sent[piece]);
+    }
+
+    private bool IsHalf(WeightPart part) => !part.IsFloat && _type is ElementType.BFloat16;
+
+    private int ElementBytesOf(WeightPart part) => IsHalf(part) ? sizeof(ushort) : sizeof(float);
 
     private unsafe void Convert(TensorView tensor, long first, int count, bool toHalves, Span<byte> target)
     {
@@ -94,4 +112,7 @@ internal sealed class WeightUploader : IDisposable
             halves[i] = (BFloat16)floats[i];
         }
     }
+
+    /// <summary>Elements of a tensor: runs of the same length, a stride apart.</summary>
+    private readonly record struct Runs(long First, long Stride, int Count, int Length);
 }

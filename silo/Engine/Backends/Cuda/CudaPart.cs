@@ -1,0 +1,129 @@
+using Loire.Cuda;
+using Loire.Engine.Backends.Cuda.Weights;
+using Loire.Engine.Models;
+using Loire.Engine.State;
+using Loire.Kernels;
+
+namespace Loire.Engine.Backends.Cuda;
+
+/// <summary>What one GPU has of a replica: its share of a stage's weights and states, the memory of its steps, and the stream that they run on.</summary>
+/// <remarks>Its device is current for the calling thread while it is made; whoever enqueues work makes it current before.</remarks>
+internal sealed class CudaPart : IDisposable
+{
+    private readonly List<IDisposable> _owned = [];
+
+    /// <param name="graph">Of the model.</param>
+    /// <param name="range">What of it.</param>
+    /// <param name="ordinal">Of the GPU.</param>
+    /// <param name="type">Of weights and 16-bit activations.</param>
+    /// <param name="sizes">Of slots and pages.</param>
+    /// <param name="rows">Of its steps.</param>
+    public CudaPart(ModelGraph graph, PartRange range, int ordinal, ElementType type, in BackendSizes sizes, in StepSizes rows)
+    {
+        try
+        {
+            Range = range;
+            Device = Own(CudaDevice.Open(ordinal));
+            Stream = Own(Device.NewStream("steps", urgent: true));
+            Weights = Own(new CudaWeights(graph, range, Device, type));
+            Kernels = Own(new CudaKernels(Device, Stream, type));
+            States = Own(new CudaStates(Device, Stream, Weights.Layers, type, sizes.Slots, sizes.Pages));
+            Buffers = Own(new CudaBuffers(Device, graph, Weights.Layers, type, rows.Rows, rows.DecodeRows, ScratchLength(rows.DecodeRows)));
+            Sums = range.Share.IsWhole ? null : Own(new SumBuffers(Device, rows.Rows, range.Share.Count, graph.HiddenSize));
+            Results = range.IsLast ? Own(new PartResults(this, graph, type, rows.Results)) : null;
+            var slotsAndPages = sizes;
+            var mostRows = rows.Rows;
+            Lanes = [.. Enumerable.Range(0, rows.Lanes).Select(_ => Own(new Lane(this, slotsAndPages, mostRows, graph.HiddenSize)))];
+            Copier = Own(new StateCopier(Device, States, Kernels.Pages));
+            Exports = Own(new RecurrentExports(Device, States));
+            Forward = Own(new CudaForward(graph, this));
+            Met = Own(Device.NewEvent());
+        }
+        catch
+        {
+            Dispose();
+            throw;
+        }
+    }
+
+    public PartRange Range { get; }
+
+    public CudaDevice Device { get; }
+
+    public CudaStream Stream { get; }
+
+    public CudaWeights Weights { get; }
+
+    public CudaKernels Kernels { get; }
+
+    public CudaStates States { get; }
+
+    public CudaBuffers Buffers { get; }
+
+    /// <summary>Null: the part has all of each layer.</summary>
+    public SumBuffers? Sums { get; }
+
+    /// <summary>Null: the stage is not the last.</summary>
+    public PartResults? Results { get; }
+
+    /// <summary>One for each step that may be under way.</summary>
+    public Lane[] Lanes { get; }
+
+    public StateCopier Copier { get; }
+
+    public RecurrentExports Exports { get; }
+
+    public CudaForward Forward { get; }
+
+    /// <summary>For meetings of the stage's parts.</summary>
+    public CudaEvent Met { get; }
+
+    /// <summary>What the weights, the states and the activations take, in bytes.</summary>
+    public (long Weights, long States, long Activations) Memory => (Weights.Bytes, States.Bytes, Buffers.Bytes + (Sums?.Bytes ?? 0) + (Results?.Device.Bytes ?? 0));
+
+    /// <summary>The state before any token, in all layers at once.</summary>
+    public void Clear(int slot)
+    {
+        Device.MakeCurrent();
+        Copier.Join(Stream);
+        Kernels.Clear.Enqueue(Stream, States.Recurrent.Slice(slot * States.SlotLength, States.SlotLength), States.LayerStride, States.LayerCount);
+        Copier.ComeAfter(Stream);
+    }
+
+    /// <returns>Null: too many copies are on their way, or there is no recurrent state.</returns>
+    public RecurrentCopy? TryCopy(int slot)
+    {
+        Device.MakeCurrent();
+        Copier.Join(Stream);
+        var copy = Exports.TryBegin(Stream, slot);
+        Copier.ComeAfter(Stream); // the slot may get another state at once
+        return copy;
+    }
+
+    public void Dispose()
+    {
+        for (var i = _owned.Count - 1; i >= 0; i--)
+        {
+            _owned[i].Dispose();
+        }
+
+        _owned.Clear();
+    }
+
+    private T Own<T>(T item)
+        where T : IDisposable
+    {
+        _owned.Add(item);
+        return item;
+    }
+
+    private long ScratchLength(int sequences) =>
+        Weights.Layers.Select(layer => layer.Mixer).OfType<SoftmaxWeights>().Select(mixer => Kernels.AttentionOf(mixer.Spec).ScratchLength(sequences)).DefaultIfEmpty().Max();
+}
+
+/// <summary>Sizes of what a part's steps work in.</summary>
+/// <param name="Rows">Of a step, padding included.</param>
+/// <param name="DecodeRows">Of the largest decode step, padding included.</param>
+/// <param name="Results">Rows of logits that are kept at once, padding included.</param>
+/// <param name="Lanes">Steps that may be under way at once.</param>
+internal readonly record struct StepSizes(int Rows, int DecodeRows, int Results, int Lanes);
