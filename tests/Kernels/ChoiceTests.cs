@@ -57,4 +57,15 @@ public sealed class ChoiceTests
     [InlineData(6144, 384)]
     [InlineData(20_000, 512)]
     public void A_norm_has_whole_warps(int hidden, int expected) => Assert.Equal(expected, AddNorm.ThreadsFor(hidden));
+
+    [Theory]
+    [InlineData(1, 1, 1, 64)]
+    [InlineData(1, 1536, 24, 64)]
+    [InlineData(16, 1536, 24, 64)]
+    [InlineData(128, 1536, 6, 256)]
+    [InlineData(1000, 1536, 2, 256)]
+    [InlineData(8192, 1536, 1, 256)]
+    [InlineData(100_000, 2, 1, 256)]
+    public void A_push_of_few_rows_goes_to_many_multiprocessors(int rows, int columns, int blocks, int threads) =>
+        Assert.Equal((blocks, threads), PartialSums.FormOf(rows, columns, multiprocessors: 132));
 }

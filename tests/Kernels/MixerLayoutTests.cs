@@ -10,7 +10,7 @@ public sealed class MixerLayoutTests
     {
         Assert.Equal((7 * 8) + 8 + (5 * 4) + 4, Unsafe.SizeOf<LightningState.Parameters>());
         Assert.Equal((8 * 8) + 8 + 8, Unsafe.SizeOf<LightningChunks.Parameters>()); // the last 4 bytes fill up
-        Assert.Equal((4 * 8) + 8 + (3 * 4) + 4, Unsafe.SizeOf<GatedNorm.Parameters>());
+        Assert.Equal((5 * 8) + 8 + (3 * 4) + 4, Unsafe.SizeOf<GatedNorm.Parameters>());
         Assert.Equal((8 * 8) + (3 * 8) + (5 * 4) + 4, Unsafe.SizeOf<RopeAppend.Parameters>());
         Assert.Equal((7 * 8) + (2 * 8) + (4 * 4), Unsafe.SizeOf<AttentionRows.Parameters>());
         Assert.Equal((9 * 8) + (2 * 8) + (4 * 4), Unsafe.SizeOf<AttentionDecode.Parameters>());

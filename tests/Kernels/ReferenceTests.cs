@@ -24,6 +24,15 @@ public sealed class ReferenceTests
     }
 
     [Fact]
+    public void Squares_of_all_choices_norm_the_sum_of_the_terms()
+    {
+        var scales = AddNormReference.Scales([3, 5, 0, 0], choices: 2, width: 2, epsilon: 0.25);
+
+        Assert.Equal([1 / Math.Sqrt(4.25), 2], scales);
+        Assert.Equal([2 + (3 * 2 * 7f)], AddNormReference.Residual([1], 2, [5, 2], [1, 1], 3, hidden: 1, scales: [2]));
+    }
+
+    [Fact]
     public void A_choice_is_a_softmax_over_the_best()
     {
         var (experts, weights) = RouterReference.Choose([0, MathF.Log(3), -5, 0], topK: 2, shared: 0.5);

@@ -23,4 +23,20 @@ public sealed class SyntheticTests
             Assert.Equal(SyntheticReference.At(new SyntheticSequence(7, 0, 1), 1000 + i), SyntheticReference.At(new SyntheticSequence(7, 1000, 1), i));
         }
     }
+
+    [Fact]
+    public void A_slice_of_columns_has_the_numbers_of_the_whole()
+    {
+        const int width = 11;
+        const int firstColumn = 4;
+        var whole = new SyntheticSequence(7, 1000, 1);
+        var slice = whole with { First = whole.First + firstColumn };
+        for (var row = 0; row < 5; row++)
+        {
+            for (var column = 0; column < width - firstColumn; column++)
+            {
+                Assert.Equal(SyntheticReference.At(whole, (row * width) + firstColumn + column), SyntheticReference.At(slice, row, column, width));
+            }
+        }
+    }
 }

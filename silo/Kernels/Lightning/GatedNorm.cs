@@ -6,6 +6,7 @@ namespace Loire.Kernels;
 /// <summary>Norm and output gate of lightning attention: <c>y = σ(g) · w · o / √(mean(o²) + ε)</c>, the mean over all heads of a row.</summary>
 /// <remarks>
 /// <para>o: fp32 <c>[rows, width]</c>; g: before the sigmoid, T or fp32; w: T <c>[width]</c>; y: T <c>[rows, width]</c>, rounded once.</para>
+/// <para>Where a row's heads are on several GPUs, each has but a part of the mean: with squares wanted, <c>y = σ(g) · w · o</c> and <c>squares = Σ o²</c> fp32 <c>[rows]</c> of the own width; who adds up the parts divides by the root.</para>
 /// <para>A row's bits do not depend on its batch. Cost: <c>(4 + 2 + 2) · rows · width</c> bytes in bf16; bound by memory.</para>
 /// <para>Source: MiniMax-Text-01's own code. Meaning: <see cref="GatedNormReference"/>.</para>
 /// </remarks>
@@ -38,8 +39,9 @@ public sealed class GatedNorm
     /// <param name="isGateFloat">Whatever T is.</param>
     /// <param name="weight">Address of T <c>[width]</c>.</param>
     /// <param name="output">Address of T <c>[rows, width]</c>.</param>
-    /// <param name="epsilon">Inside the root.</param>
-    public void Enqueue(CudaStream stream, DeviceMatrix<float> input, ElementRows gate, bool isGateFloat, ulong weight, ulong output, float epsilon)
+    /// <param name="epsilon">Inside the root; not used where squares are wanted.</param>
+    /// <param name="squares">Address of fp32 <c>[rows]</c>: then the norm's scale is left out of y. 0: they are not wanted.</param>
+    public void Enqueue(CudaStream stream, DeviceMatrix<float> input, ElementRows gate, bool isGateFloat, ulong weight, ulong output, float epsilon, ulong squares = 0)
     {
         var width = checked((int)input.Columns);
         if (gate.Stride < width)
@@ -52,7 +54,7 @@ public sealed class GatedNorm
             return;
         }
 
-        var parameters = new Parameters(input.Address, gate.Address, weight, output, gate.Stride, width, isGateFloat ? 1 : 0, epsilon);
+        var parameters = new Parameters(input.Address, gate.Address, weight, output, squares, gate.Stride, width, isGateFloat ? 1 : 0, epsilon);
         var wide = IsWide(width, gate, isGateFloat) ? isGateFloat ? _wideFloat : _wide : null;
         var threads = wide is null ? Threads : width / WideElements;
         (wide ?? _function).Launch(stream, new LaunchGrid(checked((int)input.Rows), 1, 1, threads, Programmatic: Launches.AreProgrammatic), parameters);
@@ -63,7 +65,7 @@ public sealed class GatedNorm
 
     /// <summary>Field for field the <c>GatedNormParameters</c> of GatedNorm.cu.</summary>
     [StructLayout(LayoutKind.Sequential)]
-    public readonly record struct Parameters(ulong Input, ulong Gate, ulong Weight, ulong Output, long GateStride, int Width, int IsGateFloat, float Epsilon);
+    public readonly record struct Parameters(ulong Input, ulong Gate, ulong Weight, ulong Output, ulong Squares, long GateStride, int Width, int IsGateFloat, float Epsilon);
 }
 
 /// <summary>What <see cref="GatedNorm"/> means, one row in double precision.</summary>
@@ -71,19 +73,27 @@ public static class GatedNormReference
 {
     public static double[] Apply(ReadOnlySpan<float> input, ReadOnlySpan<float> gate, ReadOnlySpan<float> weight, double epsilon)
     {
-        var squares = 0.0;
-        foreach (double value in input)
-        {
-            squares += value * value;
-        }
-
+        var (output, squares) = ApplyUnscaled(input, gate, weight);
         var scale = 1 / Math.Sqrt((squares / input.Length) + epsilon);
-        var output = new double[input.Length];
         for (var i = 0; i < output.Length; i++)
         {
-            output[i] = input[i] * scale * weight[i] / (1 + Math.Exp(-(double)gate[i]));
+            output[i] *= scale;
         }
 
         return output;
+    }
+
+    /// <summary>What it means with squares wanted: <c>σ(g) · w · o</c> and <c>Σ o²</c>.</summary>
+    public static (double[] Output, double Squares) ApplyUnscaled(ReadOnlySpan<float> input, ReadOnlySpan<float> gate, ReadOnlySpan<float> weight)
+    {
+        var squares = 0.0;
+        var output = new double[input.Length];
+        for (var i = 0; i < output.Length; i++)
+        {
+            squares += (double)input[i] * input[i];
+            output[i] = (double)input[i] * weight[i] / (1 + Math.Exp(-(double)gate[i]));
+        }
+
+        return (output, squares);
     }
 }

@@ -1,4 +1,5 @@
-// y = sigmoid(g) * o * w / sqrt(mean(o^2) + epsilon), each row over all heads together.
+// y = sigmoid(g) * o * w / sqrt(mean(o^2) + epsilon), each row over all heads together; or without the root, and the sum of
+// squares beside it, where other GPUs have more heads of the row.
 #include "Common.cuh"
 
 // The twin of GatedNorm.Parameters.
@@ -8,6 +9,7 @@ struct GatedNormParameters
     const void* gate;         // g before the sigmoid, [rows, gateStride], T or float
     const T* weight;          // [width]
     T* output;                // [rows, width]
+    float* squares;           // [rows]: of o; null: y is divided by the root of their mean
     i64 gateStride;           // in elements
     int width;
     int isGateFloat;
@@ -17,6 +19,22 @@ struct GatedNormParameters
 LOIRE_DEVICE float gateAt(const GatedNormParameters& p, i64 index)
 {
     return p.isGateFloat ? static_cast<const float*>(p.gate)[index] : toFloat(static_cast<const T*>(p.gate)[index]);
+}
+
+// What the row is multiplied by, from the sum of its squares, which every thread has.
+LOIRE_DEVICE float scaleOf(const GatedNormParameters& p, i64 row, float squares)
+{
+    if (!p.squares)
+    {
+        return rsqrtf(squares / p.width + p.epsilon);
+    }
+
+    if (threadIdx.x == 0)
+    {
+        p.squares[row] = squares;
+    }
+
+    return 1.0f;
 }
 
 // Block: a row.
@@ -33,7 +51,7 @@ LOIRE_KERNEL void __launch_bounds__(256) gated_norm(const GatedNormParameters p)
         sum = fmaf(input[i], input[i], sum);
     }
 
-    const float scale = rsqrtf(blockSum(sum, scratch) / p.width + p.epsilon);
+    const float scale = scaleOf(p, row, blockSum(sum, scratch));
     for (int i = threadIdx.x; i < p.width; i += blockDim.x)
     {
         const float normed = input[i] * scale * toFloat(p.weight[i]);
@@ -93,7 +111,7 @@ LOIRE_DEVICE void gatedNormWide(const GatedNormParameters& p)
         sum += o[i].x * o[i].x + o[i].y * o[i].y + o[i].z * o[i].z + o[i].w * o[i].w;
     }
 
-    const float scale = rsqrtf(blockSum(sum, scratch) / p.width + p.epsilon);
+    const float scale = scaleOf(p, row, blockSum(sum, scratch));
 #pragma unroll
     for (int i = 0; i < kQuads; i++)
     {

@@ -7,6 +7,7 @@ namespace Loire.Kernels;
 /// <remarks>
 /// <para>All in fp32 but the embedding and x, which are T. In a post-norm model n is the next residual: write it to the stream instead of h.</para>
 /// <para>Terms: <c>[rows, choices, hidden]</c>, such as the outputs of a row's experts, added in their order with their weights <c>[rows, choices]</c>; one more may come from an expert that every row has.</para>
+/// <para>Squares <c>[rows, choices]</c>: <c>Σ_c u_c · f_c</c> is divided by <c>√(Σ_c squares_c / width + ε)</c> before β. It is a norm over the heads of all parts of a row, which is one number and so may come after the product that follows it.</para>
 /// <para>Sums run in a fixed order: a row's bits do not depend on its batch, but for one border: a row of up to 128 has more threads than one of more.</para>
 /// <para>Cost: <c>(4 · choices + 4 + 2 + 4) · rows · hidden</c> bytes; bound by memory, or by its launch when there are few rows.</para>
 /// <para>Source: Zhang and Sennrich 2019, arXiv:1910.07467; Wang et al. 2022, arXiv:2203.00555 for α and β. Meaning: <see cref="AddNormReference"/>.</para>
@@ -31,8 +32,8 @@ public sealed class AddNorm(CudaModule module)
     /// <param name="norm">w, <c>[hidden]</c>.</param>
     /// <param name="epsilon">Inside the root.</param>
     /// <param name="output">Where it goes.</param>
-    /// <remarks>Where hidden is a multiple of 4, every address is a multiple of 16.</remarks>
-    /// <exception cref="ArgumentException">Hidden is more than a block's shared memory holds.</exception>
+    /// <remarks>Where hidden is a multiple of 4, every address of rows of it is a multiple of 16.</remarks>
+    /// <exception cref="ArgumentException">Hidden is more than a block's shared memory holds, or there are squares of no width.</exception>
     public void Enqueue(CudaStream stream, in NormInput input, DeviceVector<float> norm, float epsilon, in NormOutput output)
     {
         var hidden = checked((int)norm.Length);
@@ -42,18 +43,26 @@ public sealed class AddNorm(CudaModule module)
             throw new ArgumentException($"A row of {hidden} does not fit the {module.Device.SharedMemoryPerBlock} bytes of shared memory that a block of {module.Device} has.", nameof(norm));
         }
 
+        if (input.Squares != 0 && input.SquaresWidth <= 0)
+        {
+            throw new ArgumentException($"The squares of a row are those of {input.SquaresWidth} numbers; there have to be some.", nameof(input));
+        }
+
         if (output.Rows == 0)
         {
             return;
         }
 
-        var parameters = new Parameters(
-            input.Skip, input.Terms, input.TermWeights, input.Shared, input.SharedWeights, input.Embedding, input.Tokens, input.RowIndices,
-            norm.Address, output.X, output.Stream, output.Normed, output.Rows, hidden, input.Choices, input.Alpha, input.Beta, epsilon);
+        var parameters = ParametersOf(input, norm, epsilon, output);
         var isFew = hidden % Quad == 0 && output.Rows <= FewRows;
         var function = isFew ? _few : hidden % Quad == 0 ? _wide : _any;
         function.Launch(stream, new LaunchGrid(output.Rows, 1, 1, isFew ? ThreadsOfFew(hidden) : ThreadsFor(hidden), sharedBytes, Launches.AreProgrammatic), parameters);
     }
+
+    private static Parameters ParametersOf(in NormInput input, DeviceVector<float> norm, float epsilon, in NormOutput output) => new(
+        input.Skip, input.Terms, input.TermWeights, input.Shared, input.SharedWeights, input.Squares, input.Embedding, input.Tokens, input.RowIndices,
+        norm.Address, output.X, output.Stream, output.Normed, output.Rows, (int)norm.Length, input.Choices, input.SquaresWidth,
+        input.Alpha, input.Beta, epsilon, input.SquaresEpsilon);
 
     /// <summary>Eight elements a thread: a row is quick when it has a multiprocessor for itself.</summary>
     internal static int ThreadsOfFew(int hidden) => Math.Clamp((hidden + 7) / 8 / 32 * 32, 64, MostThreadsOfFew);
@@ -64,8 +73,9 @@ public sealed class AddNorm(CudaModule module)
     /// <summary>Field for field the <c>AddNormParameters</c> of AddNorm.cu.</summary>
     [StructLayout(LayoutKind.Sequential)]
     public readonly record struct Parameters(
-        ulong Skip, ulong Terms, ulong TermWeights, ulong Shared, ulong SharedWeights, ulong Embedding, ulong Tokens, ulong RowIndices,
-        ulong Norm, ulong X, ulong Stream, ulong Normed, int Rows, int Hidden, int Choices, float Alpha, float Beta, float Epsilon);
+        ulong Skip, ulong Terms, ulong TermWeights, ulong Shared, ulong SharedWeights, ulong Squares, ulong Embedding, ulong Tokens, ulong RowIndices,
+        ulong Norm, ulong X, ulong Stream, ulong Normed, int Rows, int Hidden, int Choices, int SquaresWidth,
+        float Alpha, float Beta, float Epsilon, float SquaresEpsilon);
 }
 
 /// <summary>What the residual stream is made of, by addresses; 0 is absent.</summary>
@@ -91,6 +101,15 @@ public readonly record struct NormInput
 
     /// <summary>fp32 <c>[..]</c></summary>
     public ulong SharedWeights { get; init; }
+
+    /// <summary>fp32 <c>[.., choices]</c>: sums of squares, by whose mean the sum of the terms is normed; 0: it is not.</summary>
+    public ulong Squares { get; init; }
+
+    /// <summary>How many numbers the squares of a row are of, in all choices together.</summary>
+    public int SquaresWidth { get; init; }
+
+    /// <summary>Inside the root of the squares' mean.</summary>
+    public float SquaresEpsilon { get; init; }
 
     /// <summary>T <c>[vocabulary, hidden]</c></summary>
     public ulong Embedding { get; init; }

@@ -1,4 +1,5 @@
 #include "Common.cuh"
+#include "Quads.cuh"
 
 // The twin of AddNorm.Parameters.
 struct AddNormParameters
@@ -8,6 +9,7 @@ struct AddNormParameters
     const float* termWeights; // [.., choices]; null: each term counts as 1
     const float* shared;      // [.., hidden], one more term, the last; null: none
     const float* sharedWeights; // [..]
+    const float* squares;     // [.., choices]: the sum of the terms is divided by the root of their mean; null: it is not
     const T* embedding;       // [vocabulary, hidden]
     const int* tokens;        // [..]
     const int* rowIndices;    // [rows]: which row of the inputs; null: the same
@@ -18,10 +20,29 @@ struct AddNormParameters
     int rows;
     int hidden;
     int choices;
+    int squaresWidth;         // how many numbers the squares of a row are of
     float alpha;
     float beta;
     float epsilon;
+    float squaresEpsilon;
 };
+
+// What the sum of a row's terms counts: beta, divided by the root of the mean of the squares where there are some.
+LOIRE_DEVICE float betaOf(const AddNormParameters& p, i64 row)
+{
+    if (!p.squares)
+    {
+        return p.beta;
+    }
+
+    float sum = 0.0f;
+    for (int choice = 0; choice < p.choices; choice++)
+    {
+        sum += p.squares[row * p.choices + choice];
+    }
+
+    return p.beta * (1.0f / sqrtf(sum / p.squaresWidth + p.squaresEpsilon));
+}
 
 LOIRE_DEVICE float termSum(const AddNormParameters& p, i64 row, int i)
 {
@@ -36,7 +57,7 @@ LOIRE_DEVICE float termSum(const AddNormParameters& p, i64 row, int i)
     return p.shared ? fmaf(p.shared[row * p.hidden + i], p.sharedWeights[row], sum) : sum;
 }
 
-LOIRE_DEVICE float streamAt(const AddNormParameters& p, i64 row, int i)
+LOIRE_DEVICE float streamAt(const AddNormParameters& p, i64 row, float beta, int i)
 {
     if (p.tokens)
     {
@@ -44,7 +65,7 @@ LOIRE_DEVICE float streamAt(const AddNormParameters& p, i64 row, int i)
     }
 
     const float kept = p.alpha * p.skip[row * p.hidden + i];
-    return p.terms ? fmaf(p.beta, termSum(p, row, i), kept) : kept;
+    return p.terms ? fmaf(beta, termSum(p, row, i), kept) : kept;
 }
 
 // One block a row. Dynamic shared memory: hidden floats.
@@ -56,10 +77,11 @@ LOIRE_KERNEL void __launch_bounds__(512) add_norm(const __grid_constant__ AddNor
     waitForPrimary();
     launchDependents();
     const i64 source = p.rowIndices ? p.rowIndices[row] : row;
+    const float beta = betaOf(p, source);
     float squares = 0.0f;
     for (int i = threadIdx.x; i < p.hidden; i += blockDim.x)
     {
-        const float h = streamAt(p, source, i);
+        const float h = streamAt(p, source, beta, i);
         held[i] = h;
         squares = fmaf(h, h, squares);
     }
@@ -84,21 +106,7 @@ LOIRE_KERNEL void __launch_bounds__(512) add_norm(const __grid_constant__ AddNor
 
 // ---- Four elements at a time, where hidden is a multiple of 4 ---------------------------------------------------------
 
-LOIRE_DEVICE float4 load4(const float* address) { return *reinterpret_cast<const float4*>(address); }
-
-LOIRE_DEVICE float4 load4(const bf16* address)
-{
-    const uint2 packed = *reinterpret_cast<const uint2*>(address);
-    return make_float4(lowFloat(packed.x), highFloat(packed.x), lowFloat(packed.y), highFloat(packed.y));
-}
-
-LOIRE_DEVICE void store4(float* address, const float4& v) { *reinterpret_cast<float4*>(address) = v; }
-LOIRE_DEVICE void store4(bf16* address, const float4& v) { *reinterpret_cast<uint2*>(address) = make_uint2(packBf16(v.x, v.y), packBf16(v.z, v.w)); }
-
-LOIRE_DEVICE float4 scaled(const float4& v, float by) { return make_float4(v.x * by, v.y * by, v.z * by, v.w * by); }
-LOIRE_DEVICE float4 added(const float4& v, float by, const float4& to) { return make_float4(fmaf(v.x, by, to.x), fmaf(v.y, by, to.y), fmaf(v.z, by, to.z), fmaf(v.w, by, to.w)); }
-
-LOIRE_DEVICE float4 stream4At(const AddNormParameters& p, i64 row, int i)
+LOIRE_DEVICE float4 stream4At(const AddNormParameters& p, i64 row, float beta, int i)
 {
     if (p.tokens)
     {
@@ -124,7 +132,7 @@ LOIRE_DEVICE float4 stream4At(const AddNormParameters& p, i64 row, int i)
         sum = added(load4(p.shared + row * p.hidden + i), p.sharedWeights[row], sum);
     }
 
-    return added(sum, p.beta, kept);
+    return added(sum, beta, kept);
 }
 
 // One block a row. sums: kWarp floats in shared memory.
@@ -135,11 +143,12 @@ LOIRE_DEVICE void addNormWide(const AddNormParameters& p, float* sums)
     waitForPrimary();
     launchDependents();
     const i64 source = p.rowIndices ? p.rowIndices[row] : row;
+    const float beta = betaOf(p, source);
     float squares = 0.0f;
 #pragma unroll 2
     for (int i = threadIdx.x * 4; i < p.hidden; i += blockDim.x * 4)
     {
-        const float4 h = stream4At(p, source, i);
+        const float4 h = stream4At(p, source, beta, i);
         store4(held + i, h);
         squares += h.x * h.x + h.y * h.y + (h.z * h.z + h.w * h.w);
     }

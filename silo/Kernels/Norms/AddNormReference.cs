@@ -10,7 +10,8 @@ public static class AddNormReference
     /// <param name="weights"><c>[rows, choices]</c></param>
     /// <param name="beta">Of the sum.</param>
     /// <param name="hidden">Of a row.</param>
-    public static float[] Residual(float[] skip, double alpha, float[] terms, float[] weights, double beta, int hidden)
+    /// <param name="scales"><c>[rows]</c>: what the sum of a row is multiplied by before β, as <see cref="Scales"/> gives; null: 1.</param>
+    public static float[] Residual(float[] skip, double alpha, float[] terms, float[] weights, double beta, int hidden, double[]? scales = null)
     {
         var rows = skip.Length / hidden;
         var choices = weights.Length / Math.Max(1, rows);
@@ -26,12 +27,20 @@ public static class AddNormReference
                     sum += (double)weights[at] * terms[(at * hidden) + i];
                 }
 
-                stream[(row * hidden) + i] = (float)((alpha * skip[(row * hidden) + i]) + (beta * sum));
+                stream[(row * hidden) + i] = (float)((alpha * skip[(row * hidden) + i]) + (beta * (scales?[row] ?? 1) * sum));
             }
         }
 
         return stream;
     }
+
+    /// <summary><c>1 / √(Σ_c squares_c / width + ε)</c> of each row.</summary>
+    /// <param name="squares"><c>[rows, choices]</c></param>
+    /// <param name="choices">Of a row.</param>
+    /// <param name="width">Numbers that the squares of a row are of.</param>
+    /// <param name="epsilon">Inside the root.</param>
+    public static double[] Scales(float[] squares, int choices, int width, double epsilon) =>
+        [.. squares.Chunk(choices).Select(row => 1 / Math.Sqrt((row.Sum(value => (double)value) / width) + epsilon))];
 
     /// <summary><c>w · h / √(mean(h²) + ε)</c> of each row.</summary>
     public static float[] Norm(float[] stream, float[] norm, double epsilon)

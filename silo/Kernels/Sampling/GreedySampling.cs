@@ -6,7 +6,8 @@ namespace Loire.Kernels;
 /// <summary>The greatest logit of each row, the lowest token among equals, and its log-probability: <c>x_max − ln Σ e^x</c>.</summary>
 /// <remarks>
 /// <para>A row is cut into parts so that one row alone keeps many multiprocessors busy; the parts are joined in a fixed order, and a row's bits do not depend on its batch.</para>
-/// <para>A row without a number above −∞ gives token 0 and a log-probability of NaN.</para>
+/// <para>NaN is never the greatest, but the log-probability of a row that has one is NaN; so is that of a row with +∞. A row without a number above −∞ gives token 0 and a log-probability of NaN.</para>
+/// <para>The maximum of a row is the logit of its token; −∞ where all are −∞, and NaN where none is above −∞ and some are NaN: <see cref="GreedyParts"/> joins the rows of several such vocabularies by it.</para>
 /// <para>Cost: reads each logit once, <c>4 · rows · vocabulary</c> bytes; bound by memory. Meaning: <see cref="GreedySamplingReference"/>.</para>
 /// </remarks>
 /// <param name="module">Compiled from <c>Sampling.cu</c>.</param>
@@ -27,9 +28,15 @@ public sealed class GreedySampling(CudaModule module)
     /// <param name="tokens"><c>[rows]</c></param>
     /// <param name="logProbs"><c>[rows]</c></param>
     /// <param name="workspace">Of <see cref="WorkspaceBytes"/>.</param>
-    public void Enqueue(CudaStream stream, DeviceMatrix<float> logits, DeviceVector<int> tokens, DeviceVector<float> logProbs, DeviceVector<byte> workspace)
+    /// <param name="maxima"><c>[rows]</c>; none: they are not wanted.</param>
+    public void Enqueue(CudaStream stream, DeviceMatrix<float> logits, DeviceVector<int> tokens, DeviceVector<float> logProbs, DeviceVector<byte> workspace, DeviceVector<float> maxima = default)
     {
         var rows = checked((int)logits.Rows);
+        if (maxima.Address != 0 && maxima.Length < rows)
+        {
+            throw new ArgumentException($"{rows} rows: room for {maxima.Length} maxima.", nameof(maxima));
+        }
+
         if (tokens.Length < rows || logProbs.Length < rows || workspace.Length < WorkspaceBytes(rows))
         {
             throw new ArgumentException($"{rows} rows: room for {tokens.Length} tokens and {logProbs.Length} log-probabilities, and {workspace.Length} bytes to work in of {WorkspaceBytes(rows)}.");
@@ -43,7 +50,7 @@ public sealed class GreedySampling(CudaModule module)
         var parts = PartsOf(checked((int)logits.Columns));
         var bytesOfOne = (ulong)rows * MostParts * sizeof(float);
         var parameters = new Parameters(
-            logits.Address, workspace.Address, workspace.Address + bytesOfOne, workspace.Address + (2 * bytesOfOne), tokens.Address, logProbs.Address,
+            logits.Address, workspace.Address, workspace.Address + bytesOfOne, workspace.Address + (2 * bytesOfOne), tokens.Address, logProbs.Address, maxima.Address,
             rows, checked((int)logits.Columns), parts);
         _parts.Launch(stream, new LaunchGrid(parts, rows, 1, Threads, 0, Launches.AreProgrammatic), parameters);
         _rows.Launch(stream, new LaunchGrid(rows, 1, 1, 32, 0, Launches.AreProgrammatic), parameters);
@@ -55,7 +62,7 @@ public sealed class GreedySampling(CudaModule module)
     /// <summary>Field for field the <c>SamplingParameters</c> of Sampling.cu.</summary>
     [StructLayout(LayoutKind.Sequential)]
     public readonly record struct Parameters(
-        ulong Logits, ulong Maxima, ulong Sums, ulong Indices, ulong Tokens, ulong LogProbs, int Rows, int Vocabulary, int Parts);
+        ulong Logits, ulong Maxima, ulong Sums, ulong Indices, ulong Tokens, ulong LogProbs, ulong RowMaxima, int Rows, int Vocabulary, int Parts);
 }
 
 /// <summary>What <see cref="GreedySampling"/> means, one row in double precision.</summary>
@@ -63,18 +70,30 @@ public static class GreedySamplingReference
 {
     public static (int Token, float LogProb) Choose(ReadOnlySpan<float> logits)
     {
-        var best = 0;
-        for (var i = 1; i < logits.Length; i++)
-        {
-            best = logits[i] > logits[best] ? i : best;
-        }
-
+        var (token, max) = Greatest(logits);
         var sum = 0.0;
         foreach (var logit in logits)
         {
-            sum += Math.Exp((double)logit - logits[best]);
+            sum += Math.Exp((double)logit - max);
         }
 
-        return (best, (float)-Math.Log(sum));
+        return (token, (float)-Math.Log(sum));
+    }
+
+    /// <summary>The third output.</summary>
+    public static float Max(ReadOnlySpan<float> logits) => Greatest(logits).Max;
+
+    private static (int Token, float Max) Greatest(ReadOnlySpan<float> logits)
+    {
+        var token = 0;
+        var max = float.NegativeInfinity;
+        var isNumber = true;
+        for (var i = 0; i < logits.Length; i++)
+        {
+            (token, max) = logits[i] > max ? (i, logits[i]) : (token, max);
+            isNumber &= !float.IsNaN(logits[i]);
+        }
+
+        return (token, isNumber || max > float.NegativeInfinity ? max : float.NaN);
     }
 }

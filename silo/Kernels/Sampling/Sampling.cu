@@ -12,6 +12,7 @@ struct SamplingParameters
     int* indices;        // [rows, parts]: of the greatest
     int* tokens;         // [rows]
     float* logProbs;     // [rows], of the token
+    float* rowMaxima;    // [rows]: logit of the token; null: not wanted
     int rows;
     int vocabulary;
     int parts;          // at most 32
@@ -21,7 +22,7 @@ struct Best
 {
     float value;
     int index;
-    float sum; // of exp(x - value) over what it is the best of
+    float sum; // of exp(x - value) over what it is the best of; NaN if one of them is. With nothing above -infinity: 0 or NaN
 };
 
 // Of two parts together; the lower index among equals.
@@ -30,8 +31,8 @@ LOIRE_DEVICE Best better(const Best& a, const Best& b)
     const bool isA = a.value > b.value || (a.value == b.value && a.index < b.index);
     Best best = isA ? a : b;
     const Best& other = isA ? b : a;
-    // With nothing but -infinity on one side there is nothing to add, and its difference would be no number.
-    best.sum += other.value == -infinity() ? 0.0f : other.sum * expf(other.value - best.value);
+    // With nothing but -infinity on one side its difference would be no number; it adds 0, or NaN if it has one.
+    best.sum += other.value == -infinity() ? other.sum : other.sum * expf(other.value - best.value);
     return best;
 }
 
@@ -76,7 +77,7 @@ LOIRE_DEVICE void add(Best& best, const float* logits, int i, int end)
 
     if (best.value > -infinity())
     {
-        float sum = before > -infinity() ? best.sum * expf(before - best.value) : 0.0f;
+        float sum = before > -infinity() ? best.sum * expf(before - best.value) : best.sum;
 #pragma unroll
         for (int j = 0; j < kAtOnce; j++)
         {
@@ -84,6 +85,13 @@ LOIRE_DEVICE void add(Best& best, const float* logits, int i, int end)
         }
 
         best.sum = sum;
+        return;
+    }
+
+#pragma unroll
+    for (int j = 0; j < kAtOnce; j++)
+    {
+        best.sum = values[j] == values[j] ? best.sum : values[j]; // NaN
     }
 }
 
@@ -146,5 +154,9 @@ LOIRE_KERNEL void __launch_bounds__(kWarp) greatest_of_row(const __grid_constant
         const bool isFound = best.index < p.vocabulary;
         p.tokens[row] = isFound ? best.index : 0;
         p.logProbs[row] = isFound ? -logf(best.sum) : __int_as_float(0x7fc00000);
+        if (p.rowMaxima)
+        {
+            p.rowMaxima[row] = isFound || best.sum == best.sum ? best.value : best.sum; // -infinity or NaN where there is no best
+        }
     }
 }

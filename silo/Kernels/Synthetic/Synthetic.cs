@@ -12,6 +12,7 @@ public sealed class Synthetic(CudaModule module)
     private const int BlocksEach = 16;
 
     private readonly CudaFunction<Parameters> _function = module.Function<Parameters>("synthetic");
+    private readonly CudaFunction<RowsParameters> _rows = module.Function<RowsParameters>("synthetic_rows");
 
     /// <param name="stream">To run on.</param>
     /// <param name="target">Address of T, or of fp32 when <paramref name="isFloat"/>.</param>
@@ -29,9 +30,32 @@ public sealed class Synthetic(CudaModule module)
         _function.Launch(stream, new LaunchGrid(blocks, Threads), new Parameters(target, count, sequence.Seed, sequence.First, sequence.Bound, isFloat ? 1 : 0));
     }
 
+    /// <summary>A slice of the columns of a wider matrix: the numbers that the whole would have there.</summary>
+    /// <param name="stream">To run on.</param>
+    /// <param name="target">Address of <c>[rows, columns]</c>, without gaps: T, or fp32 when <paramref name="isFloat"/>.</param>
+    /// <param name="rows">Of both.</param>
+    /// <param name="columns">Of the slice.</param>
+    /// <param name="sequence">Its first is the slice's first of the first row.</param>
+    /// <param name="sourceStride">From one row of the whole to the next, in numbers.</param>
+    /// <param name="isFloat">Whatever T is.</param>
+    public void Enqueue(CudaStream stream, ulong target, long rows, long columns, SyntheticSequence sequence, long sourceStride, bool isFloat)
+    {
+        if (rows == 0 || columns == 0)
+        {
+            return;
+        }
+
+        var blocks = (int)Math.Min(rows, (long)module.Device.Multiprocessors * BlocksEach);
+        _rows.Launch(stream, new LaunchGrid(blocks, Threads), new RowsParameters(target, rows, columns, sourceStride, sequence.Seed, sequence.First, sequence.Bound, isFloat ? 1 : 0));
+    }
+
     /// <summary>Field for field the <c>SyntheticParameters</c> of Synthetic.cu.</summary>
     [StructLayout(LayoutKind.Sequential)]
     public readonly record struct Parameters(ulong Target, long Count, ulong Seed, long First, float Bound, int IsFloat);
+
+    /// <summary>Field for field the <c>SyntheticRowsParameters</c> of Synthetic.cu.</summary>
+    [StructLayout(LayoutKind.Sequential)]
+    public readonly record struct RowsParameters(ulong Target, long Rows, long Columns, long SourceStride, ulong Seed, long First, float Bound, int IsFloat);
 }
 
 /// <param name="Seed">Of the whole.</param>
@@ -47,6 +71,9 @@ public static class SyntheticReference
         var mixed = Mixed(unchecked(sequence.Seed + ((ulong)(sequence.First + index) * 0xd1342543de82ef95)));
         return (((mixed >> 8) * (1.0f / 8388608.0f)) - 1.0f) * sequence.Bound;
     }
+
+    /// <summary>Of a slice of a wider matrix's columns.</summary>
+    public static float At(SyntheticSequence sequence, long row, long column, long sourceStride) => At(sequence, (row * sourceStride) + column);
 
     /// <summary>Steele, Lea and Flood 2014: the finaliser of splitmix64, its upper half.</summary>
     private static uint Mixed(ulong x)
