@@ -90,7 +90,7 @@ public sealed class FixtureTests
     }
 
     private static IEnumerable<double> ErrorsByPosition(float[] expected, float[] found, int vocabulary) => Enumerable.Range(0, expected.Length / vocabulary)
-        .Select(position => LogitsOf.RelativeError(expected[(position * vocabulary)..((position + 1) * vocabulary)], found[(position * vocabulary)..((position + 1) * vocabulary)]));
+        .Select(position => LogitsOf.RelativeError(expected.AsSpan(position * vocabulary, vocabulary), found.AsSpan(position * vocabulary, vocabulary)));
 
     /// <summary>A few positions far off are experts chosen otherwise; all of them a little off is rounding.</summary>
     private static string Worst(float[] expected, float[] found, int vocabulary) => string.Join(", ", ErrorsByPosition(expected, found, vocabulary)

@@ -6,7 +6,6 @@ using Loire.Engine.Replica;
 using Loire.Engine.Sampling;
 using Loire.Engine.State;
 using Loire.Engine.Weights;
-using Loire.Kernels;
 
 namespace Loire.Engine.Backends.Cuda;
 

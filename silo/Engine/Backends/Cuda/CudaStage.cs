@@ -1,5 +1,3 @@
-using Loire.Cuda;
-
 namespace Loire.Engine.Backends.Cuda;
 
 /// <summary>Layers on one GPU, or on several that share them: enqueues steps on all of them.</summary>

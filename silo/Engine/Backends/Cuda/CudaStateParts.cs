@@ -45,23 +45,27 @@ internal sealed class CudaStateParts
 
     public void ReadKeyValues(int layer, int page, int tokens, Span<byte> blob)
     {
-        var (keys, values) = (blob[..(blob.Length / 2)], blob[(blob.Length / 2)..]);
+        var keys = blob[..(blob.Length / 2)];
+        var values = blob[(blob.Length / 2)..];
         foreach (var part in PartsOf(layer))
         {
             var bytes = part.States.Shape.KeyValueBytesOf(layer, tokens) / 2;
             part.Copier.ReadKeyValues(layer, page, tokens, keys[..bytes], values[..bytes]);
-            (keys, values) = (keys[bytes..], values[bytes..]);
+            keys = keys[bytes..];
+            values = values[bytes..];
         }
     }
 
     public void WriteKeyValues(int layer, int page, int tokens, ReadOnlySpan<byte> blob)
     {
-        var (keys, values) = (blob[..(blob.Length / 2)], blob[(blob.Length / 2)..]);
+        var keys = blob[..(blob.Length / 2)];
+        var values = blob[(blob.Length / 2)..];
         foreach (var part in PartsOf(layer))
         {
             var bytes = part.States.Shape.KeyValueBytesOf(layer, tokens) / 2;
             part.Copier.WriteKeyValues(layer, page, tokens, keys[..bytes], values[..bytes]);
-            (keys, values) = (keys[bytes..], values[bytes..]);
+            keys = keys[bytes..];
+            values = values[bytes..];
         }
     }
 

@@ -1,5 +1,4 @@
 using Loire.Cuda;
-using Loire.Engine.Models;
 using Loire.Kernels;
 
 namespace Loire.Engine.Backends.Cuda;

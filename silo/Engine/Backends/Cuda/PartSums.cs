@@ -1,4 +1,3 @@
-using Loire.Cuda;
 using Loire.Engine.Backends.Cuda.Weights;
 using Loire.Kernels;
 
@@ -25,8 +24,8 @@ internal sealed class PartSums
         _hidden = hidden;
         var index = part.Range.Share.Index;
         ulong[] squares = [.. parts.Select(one => one.Sums!.Squares)];
-        _mixer = new PartialTargets([.. parts.Select(one => one.Sums!.OfMixer)], squares, index);
-        _feedForward = new PartialTargets([.. parts.Select(one => one.Sums!.OfFeedForward)], squares, index);
+        _mixer = new PartialTargets([.. parts.Select(one => one.Sums!.OfMixer)], squares, index, parts.Count);
+        _feedForward = new PartialTargets([.. parts.Select(one => one.Sums!.OfFeedForward)], squares, index, parts.Count);
     }
 
     /// <param name="lightning">Whose norm is still to be applied; null: another mixer.</param>
