@@ -48,19 +48,17 @@ public sealed class PartialSums(CudaModule module)
         (isWide ? _wide : _any).Launch(stream, grid, new Parameters(source, targets));
     }
 
-    /// <summary>Blocks of a row, and threads of a block. Few rows go to as many multiprocessors as there are; of many, a block has a whole one.</summary>
+    /// <summary>Blocks of a row, and threads of a block. Few rows are spread over as many multiprocessors as there are; of very many, a block has a whole row.</summary>
     /// <param name="rows">At least 1.</param>
     /// <param name="columns">Numbers, or quads of them, of a row; at least 1.</param>
     /// <param name="multiprocessors">Of the device.</param>
     internal static (int Blocks, int Threads) FormOf(int rows, int columns, int multiprocessors)
     {
         var small = (columns + ThreadsOfFew - 1) / ThreadsOfFew;
-        if ((long)rows * small <= (long)multiprocessors * BlocksEach)
-        {
-            return (Math.Min(small, ushort.MaxValue), ThreadsOfFew);
-        }
-
-        return (Math.Clamp(multiprocessors * BlocksEach / rows, 1, Math.Min((columns + Threads - 1) / Threads, ushort.MaxValue)), Threads);
+        var atOnce = multiprocessors * BlocksEach;
+        return (long)rows * small <= atOnce
+            ? (small, ThreadsOfFew)
+            : (Math.Clamp(atOnce / rows, 1, (columns + Threads - 1) / Threads), Threads);
     }
 
     /// <summary>Field for field the <c>PartialSumsParameters</c> of PartialSums.cu.</summary>

@@ -36,6 +36,62 @@ public sealed class AddNormTests(Gpu gpu) : IClassFixture<Gpu>
     }
 
     [GpuTheory]
+    [InlineData(3, 33, 3, false)] // any shape
+    [InlineData(5, 1000, 4, false)] // few rows
+    [InlineData(200, 6144, 2, false)] // wide
+    [InlineData(3, 33, 3, true)]
+    [InlineData(200, 1024, 8, true)]
+    public void Squares_norm_the_sum_of_the_terms(int rows, int hidden, int choices, bool arePicked)
+    {
+        const int width = 1280;
+        const float squaresEpsilon = 0.25f;
+        var (skip, terms, weights, norm) = (Numbers.Normal(1, rows * hidden), Numbers.Normal(2, rows * choices * hidden), Numbers.Uniform(3, rows * choices), Numbers.Uniform(4, hidden));
+        var squares = Numbers.Uniform(5, rows * choices, 0, 3 * width);
+        using var deviceSkip = gpu.Upload(skip);
+        using var deviceTerms = gpu.Upload(terms);
+        using var deviceWeights = gpu.Upload(weights);
+        using var deviceSquares = gpu.Upload(squares);
+        using var deviceNorm = gpu.Upload(norm);
+        using var reversed = gpu.Upload(Enumerable.Range(0, rows).Reverse().ToArray());
+        using var x = new ElementBuffer(gpu, ElementType.BFloat16, rows, hidden);
+        using var stream = gpu.Poisoned<float>(rows, hidden);
+        var input = NormInput.OfResidual(deviceSkip.Address, Alpha, deviceTerms.Address, Beta) with
+        {
+            Choices = choices, TermWeights = deviceWeights.Address, Squares = deviceSquares.Address, SquaresWidth = width, SquaresEpsilon = squaresEpsilon,
+        };
+
+        Kernel(ElementType.BFloat16).Enqueue(
+            gpu.Stream, arePicked ? input.At(reversed.Vector) : input, deviceNorm.Vector, Epsilon, new NormOutput { Rows = rows, X = x.Address, Stream = stream.Address });
+
+        var expected = AddNormReference.Residual(skip, Alpha, terms, weights, Beta, hidden, AddNormReference.Scales(squares, choices, width, squaresEpsilon));
+        expected = arePicked ? [.. expected.Chunk(hidden).Reverse().SelectMany(row => row)] : expected;
+        KernelAssert.Close(expected, stream.Download(), KernelAssert.FloatRounding);
+        KernelAssert.Close(AddNormReference.Norm(expected, norm, Epsilon), x.Download(), KernelAssert.BFloat16Rounding);
+    }
+
+    [GpuTheory]
+    [InlineData(3, 33)]
+    [InlineData(3, 6144)]
+    [InlineData(200, 6144)]
+    public void Squares_whose_mean_is_1_change_no_bit(int rows, int hidden)
+    {
+        using var skip = gpu.Upload(Numbers.Normal(1, rows * hidden));
+        using var terms = gpu.Upload(Numbers.Normal(2, rows * hidden));
+        using var squares = gpu.Upload(Enumerable.Repeat(64f, rows).ToArray());
+        using var norm = gpu.Upload(Numbers.Uniform(4, hidden));
+        using var without = gpu.Poisoned<float>(rows, hidden);
+        using var with = gpu.Poisoned<float>(rows, hidden);
+        using var x = new ElementBuffer(gpu, ElementType.BFloat16, rows, hidden);
+        var input = NormInput.OfResidual(skip.Address, Alpha, terms.Address, Beta);
+        var kernel = Kernel(ElementType.BFloat16);
+
+        kernel.Enqueue(gpu.Stream, input, norm.Vector, Epsilon, new NormOutput { Rows = rows, X = x.Address, Stream = without.Address });
+        kernel.Enqueue(gpu.Stream, input with { Squares = squares.Address, SquaresWidth = 64 }, norm.Vector, Epsilon, new NormOutput { Rows = rows, X = x.Address, Stream = with.Address });
+
+        Assert.Equal(without.Download(), with.Download());
+    }
+
+    [GpuTheory]
     [InlineData(ElementType.Float32)]
     [InlineData(ElementType.BFloat16)]
     public void The_first_norm_reads_the_embedding(ElementType type)

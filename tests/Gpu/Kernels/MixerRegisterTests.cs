@@ -10,7 +10,7 @@ public sealed class MixerRegisterTests(Gpu gpu) : IClassFixture<Gpu>
         List<string> spilled = [];
         Look<LightningState.Parameters>("LightningState", ["lightning_decode_64", "lightning_decode_128", "lightning_decode_128_halves"], spilled);
         Look<LightningChunks.Parameters>("LightningChunks", ["lightning_chunks_64", "lightning_chunks_128"], spilled);
-        Look<GatedNorm.Parameters>("GatedNorm", ["gated_norm_wide"], spilled);
+        Look<GatedNorm.Parameters>("GatedNorm", ["gated_norm_wide", "gated_norm_wide_float"], spilled);
         Look<AttentionDecode.Parameters>("AttentionDecode", ["attention_decode_64", "attention_decode_128"], spilled);
         Look<AttentionPrefill.Parameters>("AttentionPrefill", ["attention_prefill_64", "attention_prefill_128"], spilled);
 
