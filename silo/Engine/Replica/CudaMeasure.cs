@@ -177,6 +177,10 @@ public sealed class CudaMeasure : IDisposable
         return Stopwatch.GetElapsedTime(start);
     }
 
+    /// <summary>What it takes the GPUs of a group to add their sums, for steps of so many rows; none where no GPUs share layers.</summary>
+    public IReadOnlyList<ExchangeTimes> Exchanges(IEnumerable<int> rows) =>
+        _backend.Exchange(_graph.HiddenSize) is { } exchange ? [.. rows.Where(count => count <= _mostRows).Select(exchange.Of)] : [];
+
     public void Dispose() => _backend.Dispose();
 
     private List<int>[] PageTables(int sequences, int tokens)

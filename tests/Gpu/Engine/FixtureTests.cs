@@ -13,7 +13,13 @@ public sealed class FixtureTests
     private const double FloatTolerance = 1e-3;
 
     /// <summary>bf16 rounds at 2^-9; through 8 layers of a post-norm model.</summary>
-    private const double HalfTolerance = 2e-2;
+    private const double HalfTolerance = 1e-2;
+
+    /// <summary>
+    /// A choice of experts is not continuous: where two are nearly tied, a rounding of 2^-9 chooses the other, and that position is off by 0.1 to 0.3.
+    /// Measured in 2 of 200 positions of a text and 6 of 200 tokens in no order.
+    /// </summary>
+    private const double ShareOfOtherExperts = 0.04;
 
     [GpuTheory]
     [InlineData("minimax", 150, new int[0])]
@@ -24,14 +30,18 @@ public sealed class FixtureTests
         AssertAgrees(RepositoryPaths.Fixture(fixture), ElementType.Float32, RandomTokens(RepositoryPaths.Fixture(fixture), tokens), pieces, FloatTolerance);
 
     [GpuTheory]
-    [InlineData(ElementType.Float32, false, 200, new int[0], FloatTolerance)]
-    [InlineData(ElementType.Float32, false, 200, new[] { 1, 1, 1, 90, 7, 1 }, FloatTolerance)]
-    [InlineData(ElementType.BFloat16, true, 200, new int[0], HalfTolerance)]
-    [InlineData(ElementType.BFloat16, true, 200, new[] { 1, 1, 1, 90, 7, 1 }, HalfTolerance)]
-    [InlineData(ElementType.BFloat16, false, 200, new int[0], HalfTolerance)]
-    [InlineData(ElementType.BFloat16, false, 200, new[] { 1, 1, 1, 90, 7, 1 }, HalfTolerance)]
-    public void The_logits_of_the_demo_model_are_those_of_the_cpu(ElementType type, bool isText, int tokens, int[] pieces, double tolerance) =>
-        AssertAgrees(RepositoryPaths.DemoModel, type, isText ? Conversation(tokens) : RandomTokens(RepositoryPaths.DemoModel, tokens), pieces, tolerance, isText || type is ElementType.Float32);
+    [InlineData(new int[0])]
+    [InlineData(new[] { 1, 1, 1, 90, 7, 1 })]
+    public void In_fp32_the_logits_of_the_demo_model_are_those_of_the_cpu(int[] pieces) =>
+        AssertAgrees(RepositoryPaths.DemoModel, ElementType.Float32, RandomTokens(RepositoryPaths.DemoModel, 200), pieces, FloatTolerance);
+
+    [GpuTheory]
+    [InlineData(true, new int[0])]
+    [InlineData(true, new[] { 1, 1, 1, 90, 7, 1 })]
+    [InlineData(false, new int[0])]
+    [InlineData(false, new[] { 1, 1, 1, 90, 7, 1 })]
+    public void In_bf16_the_logits_of_the_demo_model_are_those_of_the_cpu_but_where_experts_are_nearly_tied(bool isText, int[] pieces) =>
+        AssertAgrees(RepositoryPaths.DemoModel, ElementType.BFloat16, isText ? Conversation(200) : RandomTokens(RepositoryPaths.DemoModel, 200), pieces, HalfTolerance, ShareOfOtherExperts);
 
     [GpuFact]
     public void A_step_that_is_captured_gives_the_bits_of_one_that_is_not()
@@ -66,11 +76,8 @@ public sealed class FixtureTests
     /// <param name="ids">Fed to both.</param>
     /// <param name="pieces">To the GPU.</param>
     /// <param name="tolerance">In the Frobenius norm.</param>
-    /// <param name="isText">
-    /// Tokens in no order leave experts nearly tied, and a rounding of 2^-9 then chooses another: measured in 6 of 200 positions, each off by 0.1 to 0.2.
-    /// There the median position is held to the tolerance.
-    /// </param>
-    private static void AssertAgrees(string folder, ElementType type, int[] ids, int[] pieces, double tolerance, bool isText = true)
+    /// <param name="others">Share of positions, the worst, that are left out.</param>
+    private static void AssertAgrees(string folder, ElementType type, int[] ids, int[] pieces, double tolerance, double others = 0)
     {
         var model = ModelFolder.Open(folder);
         using var cpu = OfflineRunner.Load(model, maxTokens: 512);
@@ -78,15 +85,17 @@ public sealed class FixtureTests
         var expected = LogitsOf.Run(cpu, ids, []);
         var found = LogitsOf.Run(gpu, ids, pieces);
 
-        var error = isText ? LogitsOf.RelativeError(expected, found) : Median(expected, found, model.Graph.VocabularySize);
+        var error = ErrorWithout(expected, found, model.Graph.VocabularySize, (int)(others * ids.Length));
 
         Assert.True(error <= tolerance, $"The relative error of the logits is {error:0.0e+00}; {tolerance:0.0e+00} is allowed. By position, the worst: {Worst(expected, found, model.Graph.VocabularySize)}");
     }
 
-    private static double Median(float[] expected, float[] found, int vocabulary)
+    /// <summary>Of all positions but the worst, as a whole.</summary>
+    private static double ErrorWithout(float[] expected, float[] found, int vocabulary, int worst)
     {
-        var errors = ErrorsByPosition(expected, found, vocabulary).Order().ToArray();
-        return errors[errors.Length / 2];
+        var kept = ErrorsByPosition(expected, found, vocabulary).Select((error, position) => (error, position)).OrderBy(pair => pair.error).SkipLast(worst).Select(pair => pair.position).ToArray();
+        float[] Rows(float[] all) => [.. kept.SelectMany(position => all[(position * vocabulary)..((position + 1) * vocabulary)])];
+        return LogitsOf.RelativeError(Rows(expected), Rows(found));
     }
 
     private static IEnumerable<double> ErrorsByPosition(float[] expected, float[] found, int vocabulary) => Enumerable.Range(0, expected.Length / vocabulary)

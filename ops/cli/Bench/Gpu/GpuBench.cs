@@ -46,6 +46,11 @@ internal sealed class GpuBench(ModelFolder model, CudaOptions cuda, GpuBenchPlan
         }
 
         Add(Imported(measure));
+        foreach (var exchange in measure.Exchanges([.. plan.Batches, plan.MostRows]))
+        {
+            Add(Exchanged(exchange));
+        }
+
         output.WriteLine($"graphs: {measure.GraphCounts.Captures} captured, {measure.GraphCounts.Updates} updates");
         return rows;
     }
@@ -72,6 +77,12 @@ internal sealed class GpuBench(ModelFolder model, CudaOptions cuda, GpuBenchPlan
         measure.Import(plan.Context);
         var (median, low, high) = Spread([.. Enumerable.Range(0, Runs).Select(_ => measure.Import(plan.Context))]);
         return new GpuBenchRow($"import of a state of {plan.Context} tokens: {median * 1e3:0.0} ms", 1 / median, 1 / high, 1 / low, double.NaN);
+    }
+
+    private static GpuBenchRow Exchanged(ExchangeTimes times)
+    {
+        var name = $"sums of {times.Rows} rows over the GPUs, twice a layer: {times.Exchange.TotalMicroseconds:0.0} us each; only meeting: {times.Meeting.TotalMicroseconds:0.0} us; peer copies: {times.Copies.TotalMicroseconds:0.0} us";
+        return new GpuBenchRow(name, 1 / times.Exchange.TotalSeconds, double.NaN, double.NaN, times.Copies / times.Exchange);
     }
 
     /// <summary>In seconds: median, and one in twenty below and above.</summary>

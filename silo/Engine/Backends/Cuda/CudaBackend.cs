@@ -150,6 +150,9 @@ internal sealed class CudaBackend : IBackend
         Synchronize();
     }
 
+    /// <summary>For measurements: of the first stage whose GPUs share its layers; null where none does.</summary>
+    internal ExchangeMeasure? Exchange(int hidden) => _stages.Find(stage => stage.Parts.Length > 1) is { } shared ? new ExchangeMeasure(shared, hidden) : null;
+
     /// <summary>Fills all states with random numbers of the size that real ones have. For measurements.</summary>
     internal void Synthesize(ulong seed)
     {

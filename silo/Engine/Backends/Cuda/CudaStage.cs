@@ -153,7 +153,7 @@ internal sealed class CudaStage : IDisposable
     }
 
     /// <summary>No part goes on before all have come here.</summary>
-    private void Meet()
+    public void Meet()
     {
         if (Parts.Length == 1)
         {
@@ -174,7 +174,7 @@ internal sealed class CudaStage : IDisposable
     }
 
     /// <summary>The first part's stream waits for the others.</summary>
-    private void Gather()
+    public void Gather()
     {
         foreach (var part in Parts.AsSpan(1))
         {
@@ -184,7 +184,7 @@ internal sealed class CudaStage : IDisposable
     }
 
     /// <summary>The others' streams wait for the first part's.</summary>
-    private void Scatter()
+    public void Scatter()
     {
         if (Parts.Length == 1)
         {
