@@ -95,7 +95,7 @@ internal readonly record struct DeviceChoice(bool IsCuda, GpuGroups? Groups, boo
 
         if (!GpuGroups.TryParse(text[Prefix.Length..], out var groups, out var reason))
         {
-            error = $"--device is '{text}': {reason}";
+            error = $"--device: {reason}";
             return false;
         }
 
