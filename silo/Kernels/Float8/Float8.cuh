@@ -16,22 +16,26 @@ LOIRE_DEVICE int blocksOf(int length) { return (length + kScaleBlock - 1) / kSca
 
 #ifdef LOIRE_EMULATED
 
-void floatsOfE4m3(u32 pair, float& low, float& high); // of the lower 16 bits
+void floatsOfE4m3(u32 four, float (&values)[4]);       // from the lowest byte on
 u8 roundToE4m3(float value);                           // nearest even; beyond 448 it is that; NaN stays NaN
 u32 upperHalves(float low, float high);                // as brain floats, cut off
 
 #else
 
-// Two numbers, in the lower 16 bits.
-LOIRE_DEVICE void floatsOfE4m3(u32 pair, float& low, float& high)
+// The four numbers of a word, from the lowest byte on.
+LOIRE_DEVICE void floatsOfE4m3(u32 four, float (&values)[4])
 {
-    asm("{\n.reg .b16 codes, none, lowHalf, highHalf;\n.reg .b32 halves;\n"
-        "mov.b32 {codes, none}, %2;\n"
-        "cvt.rn.f16x2.e4m3x2 halves, codes;\n"
-        "mov.b32 {lowHalf, highHalf}, halves;\n"
-        "cvt.f32.f16 %0, lowHalf;\n"
-        "cvt.f32.f16 %1, highHalf;\n}\n"
-        : "=f"(low), "=f"(high) : "r"(pair));
+    asm("{\n.reg .b16 low, high, h0, h1, h2, h3;\n.reg .b32 lowHalves, highHalves;\n"
+        "mov.b32 {low, high}, %4;\n"
+        "cvt.rn.f16x2.e4m3x2 lowHalves, low;\n"
+        "cvt.rn.f16x2.e4m3x2 highHalves, high;\n"
+        "mov.b32 {h0, h1}, lowHalves;\n"
+        "mov.b32 {h2, h3}, highHalves;\n"
+        "cvt.f32.f16 %0, h0;\n"
+        "cvt.f32.f16 %1, h1;\n"
+        "cvt.f32.f16 %2, h2;\n"
+        "cvt.f32.f16 %3, h3;\n}\n"
+        : "=f"(values[0]), "=f"(values[1]), "=f"(values[2]), "=f"(values[3]) : "r"(four));
 }
 
 // Nearest even; beyond 448 it is that; NaN stays NaN.
@@ -54,21 +58,18 @@ LOIRE_DEVICE u32 upperHalves(float low, float high)
 
 LOIRE_DEVICE float toFloat(e4m3 value)
 {
-    float low;
-    float high;
-    floatsOfE4m3(value.bits, low, high);
-    return low;
+    float values[4];
+    floatsOfE4m3(value.bits, values);
+    return values[0];
 }
 
 // The lower two of four numbers in a word, as brain floats, and the upper two.
-LOIRE_DEVICE u32 lowBf16(u32 four)
+LOIRE_DEVICE void bf16OfE4m3(u32 four, u32& low, u32& high)
 {
-    float low;
-    float high;
-    floatsOfE4m3(four, low, high);
-    return upperHalves(low, high);
+    float values[4];
+    floatsOfE4m3(four, values);
+    low = upperHalves(values[0], values[1]);
+    high = upperHalves(values[2], values[3]);
 }
-
-LOIRE_DEVICE u32 highBf16(u32 four) { return lowBf16(four >> 16); }
 
 #endif

@@ -61,15 +61,12 @@ struct DequantiseParameters
     int columns;         // a multiple of 16
 };
 
-LOIRE_DEVICE u32 scaledPair(u32 pair, float scale)
+LOIRE_DEVICE uint2 scaledFour(u32 four, float scale)
 {
-    float low;
-    float high;
-    floatsOfE4m3(pair, low, high);
-    return packBf16(low * scale, high * scale);
+    float values[4];
+    floatsOfE4m3(four, values);
+    return make_uint2(packBf16(values[0] * scale, values[1] * scale), packBf16(values[2] * scale, values[3] * scale));
 }
-
-LOIRE_DEVICE uint2 scaledFour(u32 four, float scale) { return make_uint2(scaledPair(four, scale), scaledPair(four >> 16, scale)); }
 
 // A block of threads has whole rows, a thread sixteen numbers at a time.
 LOIRE_KERNEL void __launch_bounds__(192) dequantise(const __grid_constant__ DequantiseParameters p)
