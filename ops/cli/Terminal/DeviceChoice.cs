@@ -84,7 +84,7 @@ internal readonly record struct DeviceChoice(bool IsCuda, GpuGroups? Groups, boo
                     $"--device is {this}, and there is no GPU {string.Join(" and no GPU ", missing)}. This process sees {probe.Gpus.Length}, counted from 0: look at nvidia-smi and CUDA_VISIBLE_DEVICES.", exitCode: 2);
         }
 
-        if (IsDemanded || probe.DriverVersion is not null)
+        if (IsDemanded || probe.DriverVersion is not null || experts is WeightType.Float8)
         {
             say($"No GPU can be used, so the CPU computes. {probe.Reason}");
         }
