@@ -119,6 +119,42 @@ public sealed class CandidateTests
     }
 
     [Fact]
+    public void A_token_that_a_penalty_brings_down_to_the_others_may_have_an_equal_before_it()
+    {
+        float[] row = [3, 3, 1, 1, 1, 6];
+        var sampler = new Sampler(6, new SamplingSettings { RepetitionPenalty = 2 });
+        sampler.ObservePrompt([0, 5]);
+
+        Assert.Equal(1, sampler.Sample(row, 0).Token); // as good as 5, with 6 / 2
+        Assert.False(sampler.TrySample(new CandidatesOf(row, 2).Value, 0, out _));
+    }
+
+    [Fact]
+    public void A_token_that_a_penalty_takes_out_of_the_top_k_does_not_count()
+    {
+        float[] row = [.. new[] { 0.6f, 1, 0.5f, 0.65f }.Select(weight => MathF.Log(weight))];
+        row[2] += 2;
+        var sampler = new Sampler(4, new SamplingSettings { Temperature = 1, TopK = 3, PresencePenalty = 2 });
+        sampler.Observe(2);
+        for (var position = 0; position < 1000; position++)
+        {
+            IsCertainAndRight(sampler, row, new CandidatesOf(row, 3), position);
+        }
+    }
+
+    [Fact]
+    public void What_penalties_take_from_the_other_tokens_does_not_count_for_the_nucleus()
+    {
+        float[] row = [.. new[] { 1, 0.3f, 0.29f, 0.28f }.Select(weight => MathF.Log(weight))];
+        var sampler = new Sampler(4, new SamplingSettings { Temperature = 1, TopP = 0.62f, PresencePenalty = 2, FrequencyPenalty = 2 });
+        sampler.Observe(3);
+        for (var position = 0; position < 1000; position++)
+        {
+            IsCertainAndRight(sampler, row, new CandidatesOf(row, 3), position);
+        }
+    }
+
+    [Fact]
     public void More_alternatives_than_candidates_are_left_to_the_whole_row()
     {
         var row = SamplerTests.Logits(new Random(1), 100);
