@@ -79,7 +79,8 @@ internal static class ClusterJson
         json.WriteStartArray("shards");
         foreach (var shard in replica.Router?.Shards ?? [])
         {
-            json.WriteStringValue($"{Place(shard.Silo, shard.Device)}: experts {shard.FirstExpert} to {shard.EndExpert - 1}");
+            var layers = shard is { FirstLayer: { } first, EndLayer: { } end } ? $" of layers {first} to {end - 1}" : "";
+            json.WriteStringValue($"{Place(shard.Silo, shard.Device)}: experts {shard.FirstExpert} to {shard.EndExpert - 1}{layers}");
         }
 
         json.WriteEndArray();

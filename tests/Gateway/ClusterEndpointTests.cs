@@ -1,5 +1,6 @@
 using System.Collections.Immutable;
 using System.Net;
+using System.Text.Json;
 using Loire.Contracts;
 
 namespace Loire.Gateway.Tests;
@@ -33,5 +34,31 @@ public sealed class ClusterEndpointTests
         Assert.Contains("demo/silo-9", await unknown.Content.ReadAsStringAsync());
         Assert.Equal(HttpStatusCode.BadRequest, nowhere.StatusCode);
         Assert.Contains("silo is missing", await nowhere.Content.ReadAsStringAsync());
+    }
+
+    [Fact]
+    public async Task Stages_and_shards_are_shown_with_their_layers_experts_and_devices()
+    {
+        await using var gateway = await TestGateway.StartAsync();
+        var replica = new ReplicaView
+        {
+            Key = "demo/silo-1",
+            Ready = true,
+            Stages = [new StageView(0, "cuda:0+1", 0, 40, 1), new StageView(1, "cpu:0", 40, 80, 1) { Silo = "silo-2" }],
+            Router = new RouterView([new ShardView(0, "cuda:1", 16, 32, 1) { FirstLayer = 0, EndLayer = 40 }, new ShardView(1, "cpu:0", 0, 32, 1) { Silo = "silo-2" }], []),
+        };
+        var silo = new SiloView { Name = "silo-1", Address = "a", Status = "Active", Devices = [new DeviceView("silo-1", "cuda:0", "H", 85)], Replicas = [replica] };
+        gateway.Cluster.View = () => Task.FromResult(new ClusterView(true, null, silo.Devices, [replica]) { Silos = [silo] });
+
+        using var view = JsonDocument.Parse(await gateway.Http.GetStringAsync(new Uri("/v1/cluster", UriKind.Relative)));
+
+        var shown = view.RootElement.GetProperty("silos")[0];
+        Assert.Equal("cuda:0", shown.GetProperty("devices")[0].GetProperty("name").GetString());
+        Assert.Equal(
+            ["cuda:0+1: layers 0 to 39", "silo-2/cpu:0: layers 40 to 79"],
+            shown.GetProperty("replicas")[0].GetProperty("stages").EnumerateArray().Select(stage => stage.GetString()!));
+        Assert.Equal(
+            ["cuda:1: experts 16 to 31 of layers 0 to 39", "silo-2/cpu:0: experts 0 to 31"],
+            shown.GetProperty("replicas")[0].GetProperty("shards").EnumerateArray().Select(shard => shard.GetString()!));
     }
 }

@@ -36,7 +36,7 @@ internal sealed class PartOptions
         Cuda = CudaOf(arguments),
     };
 
-    /// <summary>A replica that is cut into parts runs on the CPU, unless the GPU is named.</summary>
+    /// <summary>A replica that is cut into parts runs on the CPU, unless GPUs are asked for.</summary>
     private CudaOptions? CudaOf(ParseResult arguments)
     {
         var device = arguments.GetValue(_device);

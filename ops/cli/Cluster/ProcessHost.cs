@@ -1,6 +1,7 @@
 using System.ComponentModel.DataAnnotations;
 using Loire.Cli.Terminal;
 using Loire.Contracts;
+using Loire.Cuda;
 using Loire.Store;
 using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Hosting;
@@ -45,7 +46,7 @@ internal static class ProcessHost
     private static string? Explain(Exception fault) => fault switch
     {
         IOException { InnerException: AddressInUseException } => "Its port is in use: choose another by --port.",
-        StoreException or ClusterException or ValidationException or OrleansException or FileNotFoundException or DirectoryNotFoundException => fault.Message,
+        StoreException or ClusterException or ValidationException or OrleansException or FileNotFoundException or DirectoryNotFoundException or CudaException or CudaMissingException => fault.Message,
         System.Net.Sockets.SocketException => $"{fault.Message}: choose another port by --port.",
         _ => null,
     };

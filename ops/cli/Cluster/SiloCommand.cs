@@ -40,7 +40,7 @@ internal static class SiloCommand
                 LinkSecret = settings.Secret,
                 Rebalance = !arguments.GetValue(noRebalance),
                 SweepEvery = TimeSpan.FromSeconds(Math.Clamp(seconds / 2.0, 1, 600)),
-                Engine = new EngineOptions { Threads = arguments.GetValue(threads) },
+                Engine = new EngineOptions { Threads = arguments.GetValue(threads), CommitsStates = true },
             });
             var silo = arguments.GetValue(name) ?? $"{Dns.GetHostName()}-{arguments.GetValue(port)}";
             using var host = Build(settings, options, silo, ip, arguments.GetValue(port), arguments.GetValue(opsPort), arguments.GetValue(verbose));

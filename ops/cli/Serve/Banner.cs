@@ -13,7 +13,8 @@ internal static class Banner
         return new StringBuilder()
             .AppendLine()
             .AppendLine($"  Loire       {address}")
-            .AppendLine($"  model       {Path.GetFileName(settings.ModelFolder)}  ({settings.Stages} x {settings.Shards}, stages x shards{(settings.Cuda is { } cuda ? $", on GPU {cuda.Groups}" : "")})")
+            .AppendLine($"  model       {Path.GetFileName(settings.ModelFolder)}{(settings.Cuda is null ? $"  ({settings.Stages} x {settings.Shards}, stages x shards)" : "")}")
+            .AppendJoin("", Lines("GPUs", server.Placement))
             .AppendLine($"  data        {settings.DataDirectory}")
             .AppendLine()
             .AppendLine("  Try this:   open the address in a browser, or")
@@ -25,4 +26,8 @@ internal static class Banner
             .Append("  Ctrl-C stops it.")
             .ToString();
     }
+
+    /// <summary>The first with its name, those after it below.</summary>
+    private static IEnumerable<string> Lines(string name, string? text) =>
+        text?.Split(Environment.NewLine).Select((line, i) => $"  {(i == 0 ? name : ""),-11} {line}{Environment.NewLine}") ?? [];
 }

@@ -8,6 +8,7 @@ using Loire.Engine.Replica;
 using Loire.Gateway;
 using Loire.Silo;
 using Loire.Silo.Models;
+using Loire.Silo.Placement;
 using Loire.Store;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Connections;
@@ -41,6 +42,9 @@ internal sealed class EmbeddedServer : IAsyncDisposable
 
     /// <summary>Where it listens: the port is the one that was taken.</summary>
     public Uri Address { get; }
+
+    /// <summary>Which layers are on which GPUs, a line a stage; null: the CPU computes.</summary>
+    public string? Placement => _app.Services.GetRequiredService<GpuPlans>().Describe(_app.Services.GetRequiredService<ModelCatalog>().Default);
 
     /// <summary>Starts, and returns when the model is loaded and turns can run.</summary>
     /// <exception cref="CommandFailedException">It cannot be served, for a reason that the message names.</exception>

@@ -51,7 +51,7 @@ internal static class ServeCommand
         return command;
     }
 
-    /// <summary>A replica that is cut into parts runs on the CPU, unless the GPU is named.</summary>
+    /// <summary>A replica that is cut into parts runs on the CPU, unless GPUs are asked for.</summary>
     private static CudaOptions? CudaOf(DeviceChoice device, int stages, int shards) =>
         device.IsDemanded || (stages == 1 && shards == 1) ? device.Resolve(ElementType.BFloat16, Console.Error.WriteLine) : null;
 

@@ -31,7 +31,7 @@ internal sealed record ServeSettings
 
     public int Shards { get; init; } = 1;
 
-    /// <summary>The GPU that computes; null: the CPU.</summary>
+    /// <summary>The GPUs that compute; null: the CPU.</summary>
     public CudaOptions? Cuda { get; init; }
 
     /// <summary>Threads that compute; 0: one a core.</summary>

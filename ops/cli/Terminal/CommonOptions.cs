@@ -12,9 +12,9 @@ internal static class CommonOptions
         HelpName = "DIR",
     };
 
-    public static Option<int> Stages() => Count("--stages", "Layer stages that the layers are cut into.");
+    public static Option<int> Stages() => Count("--stages", "Layer stages that the layers are cut into, on the CPU. On GPUs: --device cuda:0,1.");
 
-    public static Option<int> Shards() => Count("--shards", "Expert shards that the experts are spread over.");
+    public static Option<int> Shards() => Count("--shards", "Expert shards that the experts are spread over, on the CPU. On GPUs: --device cuda:0+1.");
 
     public static Option<string?> Json() => new("--json")
     {

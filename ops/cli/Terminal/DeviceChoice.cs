@@ -6,26 +6,27 @@ using Loire.Kernels;
 
 namespace Loire.Cli.Terminal;
 
-/// <summary>What a person asked for to compute on: <c>cpu</c>, <c>cuda</c>, <c>cuda:N</c> or <c>auto</c>.</summary>
-/// <param name="IsCuda">Whether a GPU, where there is one.</param>
-/// <param name="Ordinal">Of the GPU, as the driver counts.</param>
-/// <param name="IsDemanded">Whether a person has named the GPU: then its absence is worth a word.</param>
-internal readonly record struct DeviceChoice(bool IsCuda, int Ordinal, bool IsDemanded)
+/// <summary>What a person asked for to compute on: <c>cpu</c>, <c>cuda</c>, <c>cuda:0+1,2+3</c> or <c>auto</c>.</summary>
+/// <param name="IsCuda">Whether GPUs, where there are any.</param>
+/// <param name="Groups">Those that are named; null: as few as the model fits on.</param>
+/// <param name="IsDemanded">Whether a person has asked for GPUs: then their absence is worth a word.</param>
+internal readonly record struct DeviceChoice(bool IsCuda, GpuGroups? Groups, bool IsDemanded)
 {
+    private const string Prefix = "cuda:";
+
     public static Option<DeviceChoice> Option(string @default) => new("--device")
     {
-        Description = $"What computes: cpu, cuda, cuda:N for GPU N, or auto, which takes a GPU where there is one.",
+        Description = "What computes: cpu; cuda, as many GPUs as the model needs; cuda:0 for that GPU, cuda:0+1 for two that share the layers, cuda:0,1 for two stages; or auto, which takes GPUs where there are any.",
         HelpName = "DEVICE",
-        DefaultValueFactory = _ => Parse(@default)!.Value,
+        DefaultValueFactory = _ => TryParse(@default, out var choice, out var error) ? choice : throw new ArgumentException(error, nameof(@default)),
         CustomParser = result =>
         {
-            if (Parse(result.Tokens[^1].Value) is { } choice)
+            if (!TryParse(result.Tokens[^1].Value, out var choice, out var error))
             {
-                return choice;
+                result.AddError(error);
             }
 
-            result.AddError($"--device is '{result.Tokens[^1].Value}'; cpu, cuda, cuda:N or auto is expected.");
-            return default;
+            return choice;
         },
     };
 
@@ -39,50 +40,66 @@ internal readonly record struct DeviceChoice(bool IsCuda, int Ordinal, bool IsDe
 
     public static ElementType TypeOf(string name) => name == "f32" ? ElementType.Float32 : ElementType.BFloat16;
 
-    /// <summary>The GPU, or null for the CPU; where a GPU was asked for and there is none, says so.</summary>
+    /// <summary>The GPUs, or null for the CPU; where GPUs were asked for and are not there, says so.</summary>
     /// <param name="type">Of weights and 16-bit activations.</param>
     /// <param name="say">Takes a line.</param>
-    public CudaOptions? Resolve(ElementType type, Action<string> say)
+    /// <exception cref="CommandFailedException">A GPU that is named is not there, and others are.</exception>
+    public CudaOptions? Resolve(ElementType type, Action<string> say) => Resolve(type, CudaDriver.Probe(), say);
+
+    internal CudaOptions? Resolve(ElementType type, CudaProbe probe, Action<string> say)
     {
         if (!IsCuda)
         {
             return null;
         }
 
-        var probe = CudaDriver.Probe();
-        if (probe.IsUsable && Ordinal < probe.Gpus.Length)
+        if (probe.IsUsable)
         {
-            return new CudaOptions { Groups = GpuGroups.Of(Ordinal), Type = type };
+            var missing = Groups?.Devices.Where(device => device >= probe.Gpus.Length).ToArray() ?? [];
+            return missing.Length == 0
+                ? new CudaOptions { Groups = Groups, Type = type }
+                : throw new CommandFailedException(
+                    $"--device is {this}, and there is no GPU {string.Join(" and no GPU ", missing)}. This process sees {probe.Gpus.Length}, counted from 0: look at nvidia-smi and CUDA_VISIBLE_DEVICES.", exitCode: 2);
         }
 
         if (IsDemanded || probe.DriverVersion is not null)
         {
-            say($"No GPU {Ordinal} can be used, so the CPU computes. {(probe.IsUsable ? $"There are {probe.Gpus.Length}, counted from 0." : probe.Reason)}");
+            say($"No GPU can be used, so the CPU computes. {probe.Reason}");
         }
 
         return null;
     }
 
-    /// <summary>The GPU, or null for the CPU.</summary>
-    /// <exception cref="CommandFailedException">A GPU was named and cannot be used.</exception>
-    public CudaOptions? Demand(ElementType type)
-    {
-        string? missing = null;
-        var cuda = Resolve(type, text => missing = text);
-        return cuda is null && IsDemanded ? throw new CommandFailedException(missing!, exitCode: 2) : cuda; // it has been said why
-    }
+    /// <summary>The GPUs, or null for the CPU.</summary>
+    /// <exception cref="CommandFailedException">GPUs were asked for and cannot be used.</exception>
+    public CudaOptions? Demand(ElementType type) => IsDemanded && CudaDriver.Probe() is { IsUsable: false } probe
+        ? throw new CommandFailedException($"--device is {this}, and no GPU can be used. {probe.Reason}", exitCode: 2)
+        : Resolve(type, static _ => { });
 
-    public override string ToString() => IsCuda ? IsDemanded ? $"cuda:{Ordinal}" : "auto" : "cpu";
+    public override string ToString() => IsCuda ? Groups is { } named ? $"{Prefix}{named}" : IsDemanded ? "cuda" : "auto" : "cpu";
 
-    internal static DeviceChoice? Parse(string text)
+    internal static bool TryParse(string text, out DeviceChoice choice, [System.Diagnostics.CodeAnalysis.NotNullWhen(false)] out string? error)
     {
+        (choice, error) = (default, null);
         if (text is "cpu" or "cuda" or "auto")
         {
-            return new DeviceChoice(text != "cpu", 0, text == "cuda");
+            choice = new DeviceChoice(text != "cpu", null, text == "cuda");
+            return true;
         }
 
-        return text.StartsWith("cuda:", StringComparison.Ordinal) && int.TryParse(text.AsSpan(5), out var ordinal) && ordinal >= 0
-            ? new DeviceChoice(true, ordinal, true)
-            : null;
+        if (!text.StartsWith(Prefix, StringComparison.Ordinal))
+        {
+            error = $"--device is '{text}'; cpu, cuda, cuda:0, cuda:0+1, cuda:0,1 or auto is expected.";
+            return false;
+        }
+
+        if (!GpuGroups.TryParse(text[Prefix.Length..], out var groups, out var reason))
+        {
+            error = $"--device: {reason}";
+            return false;
+        }
+
+        choice = new DeviceChoice(true, groups, true);
+        return true;
     }
 }

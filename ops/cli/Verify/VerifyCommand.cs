@@ -52,8 +52,8 @@ internal static class VerifyCommand
         }
 
         using var file = SafetensorsFile.Open(path);
-        using var runner = choice.Load(model);
-        output.WriteLine($"{model.Name}   {model.Graph.ModelType}, {model.Graph.Layers.Length} layers, {choice}");
+        using var runner = choice.Load(model, out var text);
+        output.WriteLine($"{model.Name}   {model.Graph.ModelType}, {model.Graph.Layers.Length} layers, {text}");
 
         var prompts = new PromptCheck(runner, tolerance, output);
         var good = prompts.Run(ReferencePrompt.Read(file, model.Graph.VocabularySize), cancellationToken);
@@ -73,11 +73,27 @@ internal static class VerifyCommand
 /// <param name="Cuda">Null: the CPU.</param>
 internal readonly record struct RunnerChoice(int Stages, int Shards, CudaOptions? Cuda)
 {
-    public OfflineRunner Load(ModelFolder model)
+    /// <param name="model">To run.</param>
+    /// <param name="text">What runs it, in words.</param>
+    /// <exception cref="CommandFailedException">The model cannot be cut so, or does not fit.</exception>
+    public OfflineRunner Load(ModelFolder model, out string text)
     {
         using var progress = new ProgressBar("loading");
-        return Cuda is { } cuda ? OfflineRunner.LoadCuda(model, cuda, progress: progress) : OfflineRunner.Load(model, Stages, Shards, progress: progress);
-    }
+        if (Cuda is null)
+        {
+            text = $"{Stages} x {Shards} (stages x shards)";
+            return OfflineRunner.Load(model, Stages, Shards, progress: progress);
+        }
 
-    public override string ToString() => Cuda is { } cuda ? $"GPU {cuda.Groups} in {(cuda.Type is ElementType.BFloat16 ? "bf16" : "f32")}" : $"{Stages} x {Shards} (stages x shards)";
+        if (Stages > 1 || Shards > 1)
+        {
+            throw new CommandFailedException(
+                $"The model is to be cut into {Stages} x {Shards} parts: on GPUs it is cut by their names. Leave --stages and --shards out, or name the GPUs: --device cuda:0,1 for stages, --device cuda:0+1 for GPUs that share layers and experts.",
+                exitCode: 2);
+        }
+
+        var (cuda, plan) = GpuPlacing.Of(model.Graph, OfflineRunner.GpuSizesOf(model.Graph, Cuda.Type), Cuda);
+        text = $"{(cuda.Type is ElementType.BFloat16 ? "bf16" : "f32")} on GPU {cuda.Groups}{Environment.NewLine}{plan}";
+        return OfflineRunner.LoadCuda(model, cuda, progress: progress);
+    }
 }

@@ -65,7 +65,7 @@ public sealed record StagePlan(
     [Id(7)] public string? ModelDigest { get; init; }
 }
 
-/// <summary>Experts [FirstExpert, EndExpert) of every layer on a device of a silo.</summary>
+/// <summary>Experts [FirstExpert, EndExpert) of every layer, or of a stage's layers, on a device of a silo.</summary>
 [GenerateSerializer, Immutable, Alias("loire.shard-plan.v1")]
 public sealed record ShardPlan(
     [property: Id(0)] string Model,
@@ -80,6 +80,12 @@ public sealed record ShardPlan(
 
     /// <summary>Digest of the model; a silo that has other files refuses.</summary>
     [Id(7)] public string? ModelDigest { get; init; }
+
+    /// <summary>First layer whose experts these are. Null: of every layer.</summary>
+    [Id(8)] public int? FirstLayer { get; init; }
+
+    /// <summary>One past the last layer. Null: of every layer.</summary>
+    [Id(9)] public int? EndLayer { get; init; }
 }
 
 /// <summary>Where a tensor link ends: a silo, and a name that only this silo can resolve.</summary>
@@ -90,7 +96,7 @@ public sealed record TensorEndpoint([property: Id(0)] string Silo, [property: Id
     [Id(2)] public string? Address { get; init; }
 }
 
-/// <summary>Which endpoint owns which expert: <c>Owners[expert]</c> indexes <c>Endpoints</c>, the same for every layer.</summary>
+/// <summary>Which endpoint owns which expert: <c>Owners[expert]</c> indexes <c>Endpoints</c>, the same for every layer; where shards have the layers of a stage, those of the first stage.</summary>
 [GenerateSerializer, Immutable, Alias("loire.expert-table.v1")]
 public sealed record ExpertTable(
     [property: Id(0)] ImmutableArray<TensorEndpoint> Endpoints,

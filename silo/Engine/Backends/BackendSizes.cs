@@ -6,4 +6,8 @@ namespace Loire.Engine.Backends;
 /// <param name="MaxRows">Tokens of one step.</param>
 /// <param name="MaxLogitsRows">Rows of one step whose logits are wanted.</param>
 /// <param name="Threads">0: one a core.</param>
-internal readonly record struct BackendSizes(int Slots, int Pages, int MaxRows, int MaxLogitsRows, int Threads);
+internal readonly record struct BackendSizes(int Slots, int Pages, int MaxRows, int MaxLogitsRows, int Threads)
+{
+    /// <summary>Memory of slots and pages on the CPU is backed when it is made, not when it is first touched.</summary>
+    public bool CommitsStates { get; init; }
+}

@@ -70,5 +70,8 @@ public static class CpuReplica
                 PagePool.PagesFor(Math.Max(options.KeyValueTokens, StateShape.PageTokens)),
                 options.MaxTokensPerStep,
                 Math.Min(options.Slots, options.MaxTokensPerStep),
-                options.Threads));
+                options.Threads)
+            {
+                CommitsStates = options.CommitsStates,
+            });
 }

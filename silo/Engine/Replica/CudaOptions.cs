@@ -9,6 +9,9 @@ public sealed record CudaOptions
     /// <summary>Which GPUs; null: as few as the model fits.</summary>
     public GpuGroups? Groups { get; init; } = GpuGroups.Of(0);
 
+    /// <summary>Which layers on which of them, where that has been planned; null: as <see cref="GpuPlan.For"/> finds when the model is loaded.</summary>
+    public GpuPlan? Plan { get; init; }
+
     /// <summary>Of weights and 16-bit activations. fp32 is for comparisons: it is slow.</summary>
     public ElementType Type { get; init; } = ElementType.BFloat16;
 

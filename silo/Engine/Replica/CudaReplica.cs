@@ -1,18 +1,20 @@
 using Loire.Engine.Backends;
 using Loire.Engine.Backends.Cuda;
 using Loire.Engine.Models;
+using Loire.Engine.Placement;
 using Loire.Engine.State;
+using Loire.Kernels;
 using Loire.Text;
 
 namespace Loire.Engine.Replica;
 
-/// <summary>Assembles replicas on one GPU.</summary>
+/// <summary>Assembles replicas on GPUs.</summary>
 public static class CudaReplica
 {
-    /// <summary>A running replica with all layers and experts on that GPU.</summary>
+    /// <summary>A running replica with all layers and experts on those GPUs.</summary>
     /// <param name="model">Where the weights are.</param>
     /// <param name="options">Sizes.</param>
-    /// <param name="cuda">Which GPU, and how.</param>
+    /// <param name="cuda">Which GPUs, and how.</param>
     /// <param name="tokenizer">Needed for stop texts.</param>
     /// <param name="progress">0 to 1.</param>
     /// <exception cref="Loire.Cuda.CudaMissingException">No GPU can be used: the message says what is missing.</exception>
@@ -20,22 +22,31 @@ public static class CudaReplica
     public static IReplicaEngine Load(ModelFolder model, EngineOptions options, CudaOptions cuda, Tokenizer? tokenizer = null, IProgress<double>? progress = null) =>
         new ReplicaEngine(CudaBackend.Load(model, SizesOf(options), cuda, progress), model.Graph.ContextLength, options, tokenizer);
 
-    /// <summary>Stands for all layers: on one GPU they are loaded when the replica is joined.</summary>
-    /// <exception cref="NotSupportedException">They are to be cut.</exception>
-    public static ICpuStage LoadStage(ModelFolder model, int firstLayer, int endLayer) =>
-        firstLayer == 0 && endLayer == model.Graph.Layers.Length
-            ? new WholeModel(endLayer, 0)
-            : throw new NotSupportedException($"Layers [{firstLayer}, {endLayer}) of {model.Graph.Layers.Length} on a GPU: a replica on a GPU has one stage. Leave the number of stages out.");
-
-    /// <summary>Stands for all experts.</summary>
-    /// <exception cref="NotSupportedException">They are to be cut.</exception>
-    public static ICpuShard LoadShard(ModelFolder model, int firstExpert, int endExpert)
+    /// <summary>Stands for a stage of the plan, which is loaded when the replica is joined.</summary>
+    /// <param name="model">Of the plan.</param>
+    /// <param name="plan">Of the whole replica.</param>
+    /// <param name="stage">From 0.</param>
+    /// <param name="type">Of the weights.</param>
+    public static ICpuStage LoadStage(ModelFolder model, GpuPlan plan, int stage, ElementType type)
     {
-        var experts = model.Graph.Layers.Select(layer => layer.FeedForward).OfType<MoeSpec>().Select(moe => moe.Experts).DefaultIfEmpty().Max();
-        return firstExpert == 0 && endExpert == experts
-            ? new WholeModel(0, endExpert)
-            : throw new NotSupportedException($"Experts [{firstExpert}, {endExpert}) of {experts} on a GPU: a replica on a GPU has one shard. Leave the number of shards out.");
+        var (bytes, planned) = (new ModelBytes(model.Graph, type), plan.Stages[stage]);
+        return new Part(planned, 0, 0, plan.Gpus.Where(gpu => gpu.Stage == planned).Sum(gpu => bytes.Weights(planned, gpu.Share) - bytes.ExpertWeights(planned, gpu.Share)));
     }
+
+    /// <summary>Stands for the experts that one GPU of the plan has of its stage's layers; they are loaded when the replica is joined.</summary>
+    /// <param name="model">Of the plan.</param>
+    /// <param name="plan">Of the whole replica.</param>
+    /// <param name="gpu">From 0, over all stages in their order.</param>
+    /// <param name="type">Of the weights.</param>
+    public static ICpuShard LoadShard(ModelFolder model, GpuPlan plan, int gpu, ElementType type)
+    {
+        var (_, stage, share) = plan.Gpus.ElementAt(gpu);
+        var (first, end) = share.Of(model.Graph.Layers.Max(layer => (layer.FeedForward as MoeSpec)?.Experts ?? 0));
+        return new Part(stage, first, end, new ModelBytes(model.Graph, type).ExpertWeights(stage, share));
+    }
+
+    /// <summary>What says, beside the model, how much memory such a replica takes.</summary>
+    public static GpuSizes GpuSizesOf(EngineOptions options, ElementType type) => GpuSizes.Of(SizesOf(options), type);
 
     internal static BackendSizes SizesOf(EngineOptions options) => new(
         options.Slots,
@@ -44,19 +55,20 @@ public static class CudaReplica
         Math.Min(options.Slots, options.MaxTokensPerStep),
         options.Threads);
 
-    /// <summary>A part that holds nothing by itself.</summary>
-    private sealed class WholeModel(int layers, int experts) : ICpuStage, ICpuShard
+    /// <summary>A part that holds nothing by itself, and says what the replica has for it.</summary>
+    private sealed class Part(GpuStagePlan stage, int firstExpert, int endExpert, long weightBytes) : ICpuStage, ICpuShard
     {
-        public int FirstLayer => 0;
+        public int FirstLayer => stage.FirstLayer;
 
-        public int EndLayer => layers;
+        public int EndLayer => stage.EndLayer;
 
-        public int FirstExpert => 0;
+        public int FirstExpert => firstExpert;
 
-        public int EndExpert => experts;
+        public int EndExpert => endExpert;
 
-        public long WeightBytes => 0;
+        public long WeightBytes => weightBytes;
 
+        /// <summary>GPUs do not count.</summary>
         public void CopyLoad(Span<long> tokensByExpert) => tokensByExpert.Clear();
 
         public void Dispose()

@@ -9,7 +9,7 @@ public sealed record EngineOptions : IValidatableObject
     [Range(1, 4096)]
     public int Slots { get; init; } = 64;
 
-    /// <summary>Tokens of keys and values that fit the pages, all sequences together. Memory is touched only as pages are used.</summary>
+    /// <summary>Tokens of keys and values that fit the pages, all sequences together.</summary>
     [Range(64, int.MaxValue)]
     public int KeyValueTokens { get; init; } = 65_536;
 
@@ -28,6 +28,12 @@ public sealed record EngineOptions : IValidatableObject
     /// <summary>Threads that compute, the stepping one included. 0: one a core.</summary>
     [Range(0, 1024)]
     public int Threads { get; init; }
+
+    /// <summary>
+    /// Whether memory of slots and pages on the CPU is backed at start: then a machine that has too little says so before the first turn, and no step waits for the system.
+    /// Otherwise memory is taken as slots and pages are first used.
+    /// </summary>
+    public bool CommitsStates { get; init; }
 
     /// <summary>Tokens a sequence may be ahead of its reader.</summary>
     [Range(16, 1 << 16)]

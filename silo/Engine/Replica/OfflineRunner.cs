@@ -2,7 +2,9 @@ using Loire.Engine.Backends;
 using Loire.Engine.Backends.Cpu;
 using Loire.Engine.Backends.Cuda;
 using Loire.Engine.Models;
+using Loire.Engine.Placement;
 using Loire.Engine.State;
+using Loire.Kernels;
 
 namespace Loire.Engine.Replica;
 
@@ -12,6 +14,7 @@ public sealed class OfflineRunner : IDisposable
 {
     private const int MaxRows = 512;
     private const long MaxLogits = 1 << 22; // 16 MiB of fp32
+    private const int CudaTokens = 16_384;
 
     private readonly IBackend _backend;
     private readonly IReadOnlyList<IDisposable> _parts;
@@ -62,17 +65,20 @@ public sealed class OfflineRunner : IDisposable
         return new OfflineRunner(model.Graph, new CpuBackend(model.Graph, stageParts, shardParts, sizes), [.. stageParts, .. shardParts], sizes.MaxLogitsRows, maxTokens);
     }
 
-    /// <summary>The same on a GPU.</summary>
+    /// <summary>The same on GPUs.</summary>
     /// <param name="model">Folder.</param>
-    /// <param name="options">Which GPU, and how.</param>
+    /// <param name="options">Which GPUs, and how.</param>
     /// <param name="maxTokens">Longest sequence to have room for.</param>
     /// <param name="progress">0 to 1.</param>
     /// <exception cref="Loire.Cuda.CudaMissingException">No GPU can be used.</exception>
-    public static OfflineRunner LoadCuda(ModelFolder model, CudaOptions options, int maxTokens = 16_384, IProgress<double>? progress = null)
+    public static OfflineRunner LoadCuda(ModelFolder model, CudaOptions options, int maxTokens = CudaTokens, IProgress<double>? progress = null)
     {
         var sizes = SizesOf(model.Graph, maxTokens);
         return new OfflineRunner(model.Graph, CudaBackend.Load(model, sizes, options, progress), [], sizes.MaxLogitsRows, maxTokens);
     }
+
+    /// <summary>What says, beside the model, how much memory it takes on GPUs.</summary>
+    public static GpuSizes GpuSizesOf(ModelGraph graph, ElementType type, int maxTokens = CudaTokens) => GpuSizes.Of(SizesOf(graph, maxTokens), type);
 
     /// <summary>Forgets the sequence.</summary>
     public void Reset()

@@ -15,7 +15,7 @@ namespace Loire.Silo.Cluster;
 /// <summary>Speaks for the silo that it is on.</summary>
 [KeepAlive, Pinned]
 internal sealed partial class SiloGrain(
-    ModelCatalog catalog, ReplicaHost replicas, SiloSessions sessions, TurnDrain drain, SiloOptions options, ILocalSiloDetails silo,
+    ModelCatalog catalog, ReplicaHost replicas, GpuPlans gpus, SiloSessions sessions, TurnDrain drain, SiloOptions options, ILocalSiloDetails silo,
     IClusterMembershipService membership, IHostApplicationLifetime process, ILogger<SiloGrain> logger)
     : Grain, ISiloGrain
 {
@@ -31,7 +31,7 @@ internal sealed partial class SiloGrain(
             Name = silo.Name,
             Address = silo.SiloAddress.ToParsableString(),
             Status = membership.CurrentSnapshot.GetSiloStatus(silo.SiloAddress).ToString(),
-            Devices = [Device()],
+            Devices = Devices(),
             Replicas = [.. views],
             Reason = options.LendsOnly || views.Any(view => view.Key == awaited && view.Ready) ? null : replicas.LoadOf(awaited).Reason,
             Sessions = sessions.Count,
@@ -66,9 +66,11 @@ internal sealed partial class SiloGrain(
         return Task.CompletedTask;
     }
 
-    private DeviceView Device() => new(
-        silo.Name, PlacementPlanner.CpuDevice,
-        $"{Environment.ProcessorCount} cores, {RuntimeInformation.ProcessArchitecture}", GC.GetGCMemoryInfo().TotalAvailableMemoryBytes);
+    private ImmutableArray<DeviceView> Devices() => gpus.Gpus is { Length: > 0 } used
+        ? [.. used.Select(gpu => new DeviceView(silo.Name, PlacementPlanner.GpuDevice($"{gpu.Ordinal}"), gpu.Name, gpu.TotalBytes))]
+        : [new DeviceView(
+            silo.Name, PlacementPlanner.CpuDevice,
+            $"{Environment.ProcessorCount} cores, {RuntimeInformation.ProcessArchitecture}", GC.GetGCMemoryInfo().TotalAvailableMemoryBytes)];
 
     [LoggerMessage(LogLevel.Information, "Silo {Silo} is drained by order, and stops")]
     private partial void LogDrained(string silo);

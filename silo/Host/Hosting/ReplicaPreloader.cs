@@ -8,7 +8,7 @@ using Orleans.Runtime;
 namespace Loire.Silo;
 
 /// <summary>Reads the default model's weights before the silo joins the cluster: from then on sessions come to it, and would wait.</summary>
-internal sealed class ReplicaPreloader(ModelCatalog catalog, PartLoader loader, SiloOptions options, ILocalSiloDetails silo) : IHostedService
+internal sealed class ReplicaPreloader(ModelCatalog catalog, GpuPlans gpus, PartLoader loader, SiloOptions options, ILocalSiloDetails silo) : IHostedService
 {
     public async Task StartAsync(CancellationToken cancellationToken)
     {
@@ -17,7 +17,7 @@ internal sealed class ReplicaPreloader(ModelCatalog catalog, PartLoader loader, 
             return;
         }
 
-        var plan = PlacementPlanner.Plan(catalog.Default, options, silo.Name);
+        var plan = PlacementPlanner.Plan(catalog.Default, options, silo.Name, gpus.PlanOf(catalog.Default));
         var replica = new ReplicaKey(catalog.Default.Id, silo.Name).ToString();
         await Task.WhenAll(
             [

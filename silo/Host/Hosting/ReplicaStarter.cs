@@ -13,7 +13,7 @@ namespace Loire.Silo;
 /// <summary>Opens store and models before the process says that it has started, then loads the default model's replica behind it.</summary>
 /// <remarks>A wrong setting or folder ends the start; weights that cannot be loaded show in the readiness, and the next turn tries again.</remarks>
 internal sealed partial class ReplicaStarter(
-    IGrainFactory grains, ModelCatalog catalog, ICheckpointStore store, SiloOptions options, ILocalSiloDetails silo, ReplicaHost replicas, TimeProvider time, ILogger<ReplicaStarter> logger)
+    IGrainFactory grains, ModelCatalog catalog, GpuPlans gpus, ICheckpointStore store, SiloOptions options, ILocalSiloDetails silo, ReplicaHost replicas, TimeProvider time, ILogger<ReplicaStarter> logger)
     : BackgroundService
 {
     private static readonly TimeSpan RetryEvery = TimeSpan.FromSeconds(1);
@@ -22,7 +22,7 @@ internal sealed partial class ReplicaStarter(
     {
         foreach (var model in catalog.Models)
         {
-            _ = PlacementPlanner.Plan(model, options, silo.Name);
+            _ = PlacementPlanner.Plan(model, options, silo.Name, gpus.PlanOf(model));
         }
 
         LogOpened(store.Usage.Sessions, options.DataDirectory ?? "the store");

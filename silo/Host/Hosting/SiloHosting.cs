@@ -48,7 +48,8 @@ public static class SiloHosting
         services.TryAddSingleton(TimeProvider.System);
         services.TryAddSingleton<LoireMetrics>();
         services.TryAddSingleton(_ => ModelCatalog.Open(options.ModelFolders));
-        services.TryAddSingleton<IReplicaEngineFactory>(options.Cuda is { } cuda ? new CudaEngineFactory(cuda) : new CpuEngineFactory());
+        services.TryAddSingleton(provider => new GpuPlans(options, provider.GetRequiredService<ILogger<GpuPlans>>()));
+        services.TryAddSingleton<IReplicaEngineFactory>(provider => options.Cuda is null ? new CpuEngineFactory() : new CudaEngineFactory(provider.GetRequiredService<GpuPlans>()));
         services.TryAddSingleton<ICheckpointStore>(provider => new DirectoryStore(
             options.Store, provider.GetRequiredService<TimeProvider>(), provider.GetRequiredService<ILogger<DirectoryStore>>()));
         services.AddSingleton(provider => TensorLinks.Open(provider.GetRequiredService<ILocalSiloDetails>().SiloAddress, options));

@@ -63,7 +63,7 @@ public sealed record SiloOptions : IValidatableObject
 
     public EngineOptions Engine { get; init; } = new();
 
-    /// <summary>The GPU that replicas run on; null: the CPU.</summary>
+    /// <summary>The GPUs that replicas run on; null: the CPU.</summary>
     public CudaOptions? Cuda { get; init; }
 
     /// <summary>Tokens between two checkpoints of a running turn: those computed for the prompt count from its first answer token on, restored ones do not.</summary>
@@ -116,7 +116,7 @@ public sealed record SiloOptions : IValidatableObject
 
         if (Cuda is not null && (Stages > 1 || ExpertShards > 1 || StageSilos.Count > 0 || ShardSilos.Count > 0))
         {
-            yield return new ValidationResult($"Cuda is set, and the replica is to be cut into {Stages} x {ExpertShards} parts: on a GPU it is in one. Leave one of the two out.", [nameof(Cuda)]);
+            yield return new ValidationResult($"Cuda is set, and the replica is to be cut into {Stages} x {ExpertShards} parts: on GPUs it is cut by their names. Leave one of the two out, or name the GPUs: --device cuda:0,1 for stages, --device cuda:0+1 for GPUs that share layers and experts.", [nameof(Cuda)]);
         }
 
         foreach (var (name, silos, cut) in new[] { (nameof(StageSilos), StageSilos, Stages), (nameof(ShardSilos), ShardSilos, ExpertShards) })

@@ -37,7 +37,10 @@ internal sealed class ExpertShardGrain(PartLoader loader, TensorLinks links) : G
     }
 
     public Task<ShardView> GetAsync() => Task.FromResult(_shard is { } shard && _plan is { } plan
-        ? new ShardView(plan.Shard, plan.Device, shard.FirstExpert, shard.EndExpert, shard.WeightBytes) { Silo = plan.Silo, ExpertLoad = LoadOf(shard) }
+        ? new ShardView(plan.Shard, plan.Device, shard.FirstExpert, shard.EndExpert, shard.WeightBytes)
+        {
+            Silo = plan.Silo, ExpertLoad = LoadOf(shard), FirstLayer = plan.FirstLayer, EndLayer = plan.EndLayer,
+        }
         : throw new ClusterException(FailureCode.NoCapacity, $"Expert shard '{this.GetPrimaryKeyString()}' is not loaded yet.", retryAfter: TimeSpan.FromSeconds(1)));
 
     private string Name => NamePrefix + this.GetPrimaryKeyString();

@@ -36,7 +36,16 @@ internal sealed partial class RouterGrain(ReplicaHost replicas, ILocalSiloDetail
         }
 
         var shards = await Task.WhenAll(plan.Shards.Select(shard => GrainOf(shard).GetAsync()));
-        return new RouterView([.. shards], [.. shards.SelectMany(shard => shard.ExpertLoad.Select((load, expert) => load + Before(shard.Shard, expert)))]);
+        var load = new long[shards.Select(shard => shard.EndExpert).DefaultIfEmpty().Max()];
+        foreach (var shard in shards)
+        {
+            for (var expert = 0; expert < shard.ExpertLoad.Length; expert++)
+            {
+                load[shard.FirstExpert + expert] += shard.ExpertLoad[expert] + Before(shard.Shard, expert);
+            }
+        }
+
+        return new RouterView([.. shards], [.. load]);
     }
 
     /// <remarks>1. load it there; 2. change the table between two steps; 3. free the old one. A failure before the third step leaves the old one in use. A shard of a silo that is gone is loaded at the new one, and the replica opened anew.</remarks>
@@ -45,6 +54,11 @@ internal sealed partial class RouterGrain(ReplicaHost replicas, ILocalSiloDetail
         var plan = _plan ?? throw new ClusterException(FailureCode.NoCapacity, $"Replica '{this.GetPrimaryKeyString()}' is not loaded yet.", retryAfter: TimeSpan.FromSeconds(1));
         var old = plan.Shards.FirstOrDefault(candidate => candidate.Shard == shard)
             ?? throw new ClusterException(FailureCode.NotFound, $"Replica '{this.GetPrimaryKeyString()}' has no expert shard {shard}; it has {plan.Shards.Length}, from 0.", "shard");
+        if (PlacementPlanner.IsGpu(old.Device))
+        {
+            throw new ClusterException(FailureCode.InvalidRequest, $"Expert shard {shard} is on {old.Device}: shards on GPUs stay with their replica. Shards on the CPU move.", "shard");
+        }
+
         RequireActive(silo);
         var moved = old with { Silo = silo == HomeName ? null : silo };
         if (moved == old)
@@ -85,9 +99,13 @@ internal sealed partial class RouterGrain(ReplicaHost replicas, ILocalSiloDetail
         return await GrainOf(moved).GetAsync();
     }
 
-    /// <summary>Shard of each expert. The plan covers each expert once, in order.</summary>
+    /// <summary>Shard of each expert. The plan covers each expert of a layer once, in order.</summary>
     internal static ImmutableArray<int> OwnersOf(ImmutableArray<ShardPlan> shards) =>
-        [.. shards.SelectMany((shard, index) => Enumerable.Repeat(index, shard.EndExpert - shard.FirstExpert))];
+    [
+        .. shards.Index()
+            .Where(shard => shard.Item.FirstLayer == shards[0].FirstLayer)
+            .SelectMany(shard => Enumerable.Repeat(shard.Index, shard.Item.EndExpert - shard.Item.FirstExpert)),
+    ];
 
     private string HomeName => local.Name;
 

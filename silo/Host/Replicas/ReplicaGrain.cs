@@ -19,7 +19,7 @@ namespace Loire.Silo.Replicas;
 /// </remarks>
 [KeepAlive, Pinned]
 internal sealed partial class ReplicaGrain(
-    ReplicaHost replicas, StateTransfers transfers, ModelCatalog catalog, SiloOptions options, IClusterMembershipService membership, TimeProvider time, ILogger<ReplicaGrain> logger)
+    ReplicaHost replicas, StateTransfers transfers, ModelCatalog catalog, GpuPlans gpus, SiloOptions options, IClusterMembershipService membership, TimeProvider time, ILogger<ReplicaGrain> logger)
     : Grain, IReplicaGrain
 {
     private static readonly TimeSpan LookForPartsEvery = TimeSpan.FromMilliseconds(250);
@@ -134,7 +134,8 @@ internal sealed partial class ReplicaGrain(
         try
         {
             var start = time.GetTimestamp();
-            var plan = PlacementPlanner.Plan(catalog.Require(ReplicaKey.Parse(key).Model), options, ReplicaKey.Parse(key).Home);
+            var model = catalog.Require(ReplicaKey.Parse(key).Model);
+            var plan = PlacementPlanner.Plan(model, options, ReplicaKey.Parse(key).Home, gpus.PlanOf(model));
             load.Begin(plan.Stages.Length + plan.Shards.Length);
             var table = await GrainFactory.GetGrain<IRouterGrain>(key).OpenAsync(plan);
             var stages = await Task.WhenAll(plan.Stages.Select(

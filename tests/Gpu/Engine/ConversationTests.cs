@@ -1,6 +1,5 @@
 using System.Text.Json;
 using Loire.Engine.Models;
-using Loire.Engine.Placement;
 using Loire.Engine.Replica;
 using Loire.Engine.Sampling;
 using Loire.Engine.Tests.Replica;
@@ -30,7 +29,7 @@ public sealed class ConversationTests
     [MemberData(nameof(CutTests.Cuts), MemberType = typeof(CutTests))]
     public async Task They_come_out_token_by_token_however_the_model_is_cut(string cut)
     {
-        await using var engine = OnGpu(ElementType.BFloat16, CutTests.GroupsOf(cut));
+        await using var engine = OnGpu(ElementType.BFloat16, cut);
 
         await Task.WhenAll(Conversations().Select(ids => AssertAnswersAsync(ids, engine, engine)));
         await AuditAsync(engine);
@@ -39,8 +38,8 @@ public sealed class ConversationTests
     [GpuFact]
     public async Task They_come_out_alike_when_every_turn_goes_to_a_model_that_is_cut_otherwise()
     {
-        await using var stages = OnGpu(ElementType.BFloat16, CutTests.GroupsOf("0,1"));
-        await using var heads = OnGpu(ElementType.BFloat16, CutTests.GroupsOf("0+1"));
+        await using var stages = OnGpu(ElementType.BFloat16, "0,1");
+        await using var heads = OnGpu(ElementType.BFloat16, "0+1");
 
         await Task.WhenAll(Conversations().Select(ids => AssertAnswersAsync(ids, stages, heads)));
         await AuditAsync(stages);
@@ -128,8 +127,11 @@ public sealed class ConversationTests
 
     private static ModelFolder Model() => ModelFolder.Open(RepositoryPaths.DemoModel);
 
-    private static IReplicaEngine OnGpu(ElementType type, GpuGroups? groups = null) =>
-        CudaReplica.Load(Model(), Sizes, new CudaOptions { Type = type, Groups = groups ?? GpuGroups.Of(0) });
+    private static IReplicaEngine OnGpu(ElementType type, string cut = "0")
+    {
+        var model = Model();
+        return CudaReplica.Load(model, Sizes, new CudaOptions { Type = type, Plan = CutTests.PlanOf(model, cut) });
+    }
 
     private static Task AuditAsync(IReplicaEngine engine) => ((ReplicaEngine)engine).AuditAsync();
 

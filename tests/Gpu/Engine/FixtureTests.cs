@@ -13,7 +13,7 @@ public sealed class FixtureTests
     private const double FloatTolerance = 1e-3;
 
     /// <summary>bf16 rounds at 2^-9; through 8 layers of a post-norm model.</summary>
-    private const double HalfTolerance = 1e-2;
+    private const double HalfTolerance = 2e-2;
 
     /// <summary>
     /// A choice of experts is not continuous: where two are nearly tied, a rounding of 2^-9 chooses the other, and that position is off by 0.1 to 0.3.

@@ -23,6 +23,15 @@ public sealed class SiloOptionsTests
         AssertNamed("Slots", Good() with { Engine = new EngineOptions { Slots = 0 } });
     }
 
+    [Fact]
+    public void GPUs_are_cut_by_their_names()
+    {
+        Assert.NotNull((Good() with { Cuda = new CudaOptions() }).Validated());
+        AssertNamed("into 2 x 1 parts", Good() with { Cuda = new CudaOptions(), Stages = 2 });
+        AssertNamed("--device cuda:0,1 for stages", Good() with { Cuda = new CudaOptions(), Stages = 2 });
+        AssertNamed("--device cuda:0+1 for GPUs that share", Good() with { Cuda = new CudaOptions(), ExpertShards = 2 });
+    }
+
     private static void AssertNamed(string setting, SiloOptions options) =>
         Assert.Contains(setting, Assert.Throws<ValidationException>(options.Validated).Message);
 

@@ -13,7 +13,7 @@ public sealed class PartPlacementTests
     [Fact]
     public void Parts_go_where_the_layout_says_and_those_at_home_need_no_name()
     {
-        var plan = PlacementPlanner.Plan(World.Model, s_options with { StageSilos = ["a", "b"], ShardSilos = ["b", "a", "c"] }, home: "a");
+        var plan = PlacementPlanner.Plan(World.Model, s_options with { StageSilos = ["a", "b"], ShardSilos = ["b", "a", "c"] }, home: "a", gpus: null);
 
         Assert.Equal([null, "b"], plan.Stages.Select(stage => stage.Silo));
         Assert.Equal(["b", null, "c"], plan.Shards.Select(shard => shard.Silo));
@@ -24,14 +24,14 @@ public sealed class PartPlacementTests
     [Fact]
     public void Stage_0_is_at_home()
     {
-        var refused = Assert.Throws<ClusterException>(() => PlacementPlanner.Plan(World.Model, s_options with { StageSilos = ["b", "a"] }, home: "a"));
+        var refused = Assert.Throws<ClusterException>(() => PlacementPlanner.Plan(World.Model, s_options with { StageSilos = ["b", "a"] }, home: "a", gpus: null));
 
         Assert.Contains("Put 'a' first", refused.Message);
     }
 
     [Fact]
     public void More_silos_than_layers_are_refused() =>
-        Assert.Throws<ClusterException>(() => PlacementPlanner.Plan(World.Model, s_options with { StageSilos = [.. Enumerable.Repeat("a", World.Model.Layers + 1)] }, home: "a"));
+        Assert.Throws<ClusterException>(() => PlacementPlanner.Plan(World.Model, s_options with { StageSilos = [.. Enumerable.Repeat("a", World.Model.Layers + 1)] }, home: "a", gpus: null));
 
     [Fact]
     public void Wrong_layouts_are_refused_by_name()

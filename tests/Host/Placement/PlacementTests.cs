@@ -16,7 +16,7 @@ public sealed class PlacementTests
     [InlineData(4, 8)]
     public void A_plan_covers_every_layer_and_expert_once(int stages, int shards)
     {
-        var plan = PlacementPlanner.Plan(World.Model, Options(stages, shards), "here");
+        var plan = PlacementPlanner.Plan(World.Model, Options(stages, shards), "here", gpus: null);
 
         Assert.Equal(Enumerable.Range(0, 4), plan.Stages.SelectMany(stage => Enumerable.Range(stage.FirstLayer, stage.EndLayer - stage.FirstLayer)));
         Assert.Equal(Enumerable.Range(0, 8), plan.Shards.SelectMany(shard => Enumerable.Range(shard.FirstExpert, shard.EndExpert - shard.FirstExpert)));
@@ -29,7 +29,7 @@ public sealed class PlacementTests
     [InlineData(1, 9, "ExpertShards")]
     public void A_plan_that_does_not_fit_names_the_option(int stages, int shards, string option)
     {
-        var refused = Assert.Throws<ClusterException>(() => PlacementPlanner.Plan(World.Model, Options(stages, shards), "here"));
+        var refused = Assert.Throws<ClusterException>(() => PlacementPlanner.Plan(World.Model, Options(stages, shards), "here", gpus: null));
 
         Assert.Equal(option, refused.Field);
         Assert.StartsWith($"{option} is {Math.Max(stages, shards)}", refused.Message);
@@ -37,7 +37,7 @@ public sealed class PlacementTests
 
     [Fact]
     public void A_model_without_experts_has_no_shards() =>
-        Assert.Empty(PlacementPlanner.Plan(World.Model with { Experts = 0 }, Options(1, 1), "here").Shards);
+        Assert.Empty(PlacementPlanner.Plan(World.Model with { Experts = 0 }, Options(1, 1), "here", gpus: null).Shards);
 
     [Fact]
     public void An_endpoint_of_another_silo_is_refused_by_name()
@@ -46,7 +46,7 @@ public sealed class PlacementTests
         using var stage = new FakeStage();
         var endpoint = links.Add("stage:m/0/0", stage);
 
-        var plan = PlacementPlanner.Plan(World.Model, Options(1, 1), "here").Stages[0];
+        var plan = PlacementPlanner.Plan(World.Model, Options(1, 1), "here", gpus: null).Stages[0];
 
         Assert.Same(stage, links.Stage(endpoint, plan));
         Assert.Contains("there", Assert.Throws<ClusterException>(() => links.Stage(endpoint with { Silo = "there" }, plan)).Message);

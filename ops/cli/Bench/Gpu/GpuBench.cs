@@ -1,7 +1,9 @@
 using Loire.Cli.Terminal;
+using Loire.Engine.Backends;
 using Loire.Engine.Models;
 using Loire.Engine.Placement;
 using Loire.Engine.Replica;
+using Loire.Engine.State;
 
 namespace Loire.Cli.Bench;
 
@@ -11,7 +13,11 @@ internal sealed class GpuBench(ModelFolder model, CudaOptions cuda, GpuBenchPlan
     public IReadOnlyList<GpuBenchRow> Run(TextWriter output)
     {
         using var progress = new ProgressBar("loading");
-        using var measure = CudaMeasure.Load(model, cuda, plan.Batches.Max(), plan.KeyValueTokens, plan.MostRows, progress);
+        var slots = plan.Batches.Max();
+        var sizes = new BackendSizes(slots, PagePool.PagesFor(plan.KeyValueTokens), plan.MostRows, slots, Threads: 0);
+        var (planned, text) = GpuPlacing.Of(model.Graph, GpuSizes.Of(sizes, cuda.Type), cuda);
+        output.WriteLine(text);
+        using var measure = CudaMeasure.Load(model, planned, slots, plan.KeyValueTokens, plan.MostRows, progress);
         progress.Dispose();
         output.WriteLine(measure.DeviceName);
         foreach (var (gpu, weights, states, activations) in measure.Memory)

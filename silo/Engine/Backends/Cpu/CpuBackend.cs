@@ -28,7 +28,7 @@ internal sealed class CpuBackend : IBackend
         foreach (var layer in stages.OfType<CpuStage>().SelectMany(stage => stage.Layers))
         {
             _layers[layer.Spec.Index] = layer;
-            layer.Mixer.AllocateState(sizes.Slots, sizes.Pages);
+            layer.Mixer.AllocateState(sizes.Slots, sizes.Pages, sizes.CommitsStates);
         }
 
         VocabularySize = graph.VocabularySize;

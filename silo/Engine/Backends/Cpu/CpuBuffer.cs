@@ -11,7 +11,9 @@ internal sealed unsafe class CpuBuffer<T> : IDisposable
     private const nint HugePage = 2 << 20;
     private nint _address;
 
-    public CpuBuffer(long length)
+    /// <param name="length">In elements.</param>
+    /// <param name="isCommitted">Whether all of it is backed at once.</param>
+    public CpuBuffer(long length, bool isCommitted = false)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
         Length = length;
@@ -30,6 +32,10 @@ internal sealed unsafe class CpuBuffer<T> : IDisposable
         }
 
         GC.AddMemoryPressure(Bytes);
+        if (isCommitted)
+        {
+            Commit();
+        }
     }
 
     private readonly nint _block;
@@ -47,6 +53,14 @@ internal sealed unsafe class CpuBuffer<T> : IDisposable
     {
         Free();
         GC.SuppressFinalize(this);
+    }
+
+    private void Commit()
+    {
+        for (nint offset = 0; offset < Bytes; offset += Environment.SystemPageSize)
+        {
+            Volatile.Write(ref *(byte*)(_address + offset), 0);
+        }
     }
 
     private void Free()

@@ -9,8 +9,8 @@ namespace Loire.Engine.Backends.Cuda;
 /// </remarks>
 internal sealed class BatchPieces
 {
-    /// <summary>From here on a piece costs by its rows rather than by the weights that it reads.</summary>
-    public const int LeastRows = 1024;
+    /// <summary>Of a piece: with fewer, a mixture's experts cost by the weights that are read rather than by the rows.</summary>
+    public const int LeastRows = 2048;
 
     private const int Alignment = StateShape.PageTokens;
 

@@ -80,7 +80,7 @@ internal sealed class CudaBackend : IBackend
     /// <exception cref="ModelFormatException">A tensor is missing or has another shape.</exception>
     public static CudaBackend Load(ModelFolder model, BackendSizes sizes, CudaOptions options, IProgress<double>? progress = null)
     {
-        var plan = GpuPlan.Of(model.Graph, options.Groups ?? GpuGroups.Of(0));
+        var plan = GpuPlan.For(model.Graph, GpuSizes.Of(sizes, options.Type), options);
         if (options.SyntheticSeed is { } seed)
         {
             var weights = new SyntheticWeights(model.Graph, seed);

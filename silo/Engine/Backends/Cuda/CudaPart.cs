@@ -29,7 +29,7 @@ internal sealed class CudaPart : IDisposable
             Kernels = Own(new CudaKernels(Device, Stream, type));
             States = Own(new CudaStates(Device, Stream, Weights.Layers, type, sizes.Slots, sizes.Pages));
             Buffers = Own(new CudaBuffers(Device, graph, Weights.Layers, type, rows.Rows, rows.DecodeRows, ScratchLength(rows.DecodeRows)));
-            Sums = range.Share.IsWhole ? null : Own(new SumBuffers(Device, rows.Rows, range.Share.Count, graph.HiddenSize));
+            Sums = range.Share.Count == 1 ? null : Own(new SumBuffers(Device, rows.Rows, range.Share.Count, graph.HiddenSize));
             Results = range.IsLast ? Own(new PartResults(this, graph, type, rows.Results)) : null;
             var slotsAndPages = sizes;
             var mostRows = rows.Rows;

@@ -1,4 +1,3 @@
-using Loire.Engine.Models;
 using Loire.Engine.Placement;
 
 namespace Loire.Engine.Backends.Cuda;
@@ -15,6 +14,4 @@ internal readonly record struct PartRange(int FirstLayer, int EndLayer, int Laye
 
     /// <summary>Logits come out here.</summary>
     public bool IsLast => EndLayer == LayerCount;
-
-    public static PartRange Whole(ModelGraph graph) => new(0, graph.Layers.Length, graph.Layers.Length, GpuShare.Whole);
 }

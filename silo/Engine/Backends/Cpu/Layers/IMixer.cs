@@ -14,7 +14,7 @@ internal interface IMixer : IDisposable
     int KeyValueBytesPerToken { get; }
 
     /// <summary>Makes room for states, in place of what there was.</summary>
-    void AllocateState(int slots, int pages);
+    void AllocateState(int slots, int pages, bool isCommitted);
 
     /// <summary>The slot's state before any token. Pages need no clearing: nothing reads beyond a sequence's tokens.</summary>
     void ClearState(int slot);

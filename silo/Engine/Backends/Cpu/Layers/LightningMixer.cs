@@ -55,10 +55,10 @@ internal sealed unsafe class LightningMixer : IMixer
 
     private int ProjectedWidth => 4 * Width;
 
-    public void AllocateState(int slots, int pages)
+    public void AllocateState(int slots, int pages, bool isCommitted)
     {
         _states?.Dispose();
-        _states = new CpuBuffer<float>((long)slots * StateBytes / sizeof(float));
+        _states = new CpuBuffer<float>((long)slots * StateBytes / sizeof(float), isCommitted);
     }
 
     public void ClearState(int slot) => StateBytesOf(slot).Clear();

@@ -49,10 +49,10 @@ internal sealed unsafe class SoftmaxMixer : IMixer
 
     private int QueriesPerKey => _spec.Heads / _spec.KeyValueHeads;
 
-    public void AllocateState(int slots, int pages)
+    public void AllocateState(int slots, int pages, bool isCommitted)
     {
         _pages?.Dispose();
-        _pages = new CpuBuffer<float>((long)pages * Page * KeyValueBytesPerToken / sizeof(float));
+        _pages = new CpuBuffer<float>((long)pages * Page * KeyValueBytesPerToken / sizeof(float), isCommitted);
     }
 
     public void ClearState(int slot)

@@ -36,7 +36,7 @@ internal sealed unsafe class ServedStage : IServedPart
     public static ServedStage Open(CpuStage stage, TensorListener home, ref PayloadReader request, PinnedBuffer answer)
     {
         var sizes = new BackendSizes(
-            request.Int("Slots", 1, MaxSlots), request.Int("Pages", 1, MaxPages), request.Int("The rows of a step", 1, MaxRows), request.Int("The logits of a step", 1, MaxRows), home.Threads);
+            request.Int("Slots", 1, MaxSlots), request.Int("Pages", 1, MaxPages), request.Int("The rows of a step", 1, MaxRows), request.Int("The logits of a step", 1, MaxRows), home.Threads) { CommitsStates = true };
         var shards = ReadShards(ref request, home, []);
         answer.Append(stage.Layers.Length);
         foreach (var layer in stage.Layers)

@@ -17,7 +17,7 @@ internal sealed class StageState
         (_stage, _sizes) = (stage, sizes);
         foreach (var layer in stage.Layers)
         {
-            layer.Mixer.AllocateState(sizes.Slots, sizes.Pages);
+            layer.Mixer.AllocateState(sizes.Slots, sizes.Pages, sizes.CommitsStates);
         }
     }
 
