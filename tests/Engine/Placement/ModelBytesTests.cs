@@ -17,6 +17,25 @@ public sealed class ModelBytesTests
     [InlineData("demo", ElementType.Float32)]
     [InlineData("tied", ElementType.BFloat16)]
     [InlineData("shared", ElementType.BFloat16)]
+    public void Each_of_two_GPUs_has_what_the_layout_of_its_share_has(string name, ElementType type)
+    {
+        var graph = GraphOf(name);
+        var bytes = new ModelBytes(graph, type);
+        foreach (var (layer, index) in graph.Layers.SelectMany(layer => new[] { (layer, 0), (layer, 1) }))
+        {
+            var layout = new WeightLayout(type);
+            _ = new CudaLayer(layer, graph.HiddenSize, new GpuShare(index, 2), layout);
+            Assert.Equal(layout.Bytes, bytes.Weights(layer, new GpuShare(index, 2)));
+        }
+    }
+
+    [Theory]
+    [InlineData("minimax", ElementType.BFloat16)]
+    [InlineData("minimax_text01", ElementType.Float32)]
+    [InlineData("demo", ElementType.BFloat16)]
+    [InlineData("demo", ElementType.Float32)]
+    [InlineData("tied", ElementType.BFloat16)]
+    [InlineData("shared", ElementType.BFloat16)]
     public void One_GPU_has_what_the_layout_of_the_weights_has(string name, ElementType type)
     {
         var graph = GraphOf(name);
@@ -28,11 +47,11 @@ public sealed class ModelBytesTests
         foreach (var layer in graph.Layers)
         {
             var before = layout.Bytes;
-            _ = new CudaLayer(layer, graph.HiddenSize, layout);
+            _ = new CudaLayer(layer, graph.HiddenSize, GpuShare.Whole, layout);
             Assert.Equal(layout.Bytes - before, bytes.Weights(layer, GpuShare.Whole));
         }
 
-        layout.Vector(graph.FinalNormTensor, graph.HiddenSize, isFloat: true);
+        layout.Vector((graph.FinalNormTensor, graph.HiddenSize), isFloat: true);
         if (!graph.TiedEmbeddings)
         {
             layout.Matrix(graph.HiddenSize, (graph.OutputTensor, graph.VocabularySize));
