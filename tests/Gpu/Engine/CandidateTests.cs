@@ -13,7 +13,7 @@ public sealed class CandidateTests
 {
     private const int Prompt = 40;
 
-    public static TheoryData<string> Cuts => ["0", "0,1", "0+1", "0+1,0+1"];
+    public static TheoryData<string> Cuts => ["0", "0,1", "0+1", "0+1,2+3"];
 
     [GpuTheory]
     [MemberData(nameof(Cuts))]
@@ -21,7 +21,7 @@ public sealed class CandidateTests
     {
         const int Sequences = 3; // padded to 4
         const int Steps = 5; // kernel by kernel, captured, launched
-        using var backend = Load(new CudaOptions { Groups = CutTests.GroupsOf(cut) });
+        using var backend = Load(cut);
         var batch = new StepBatch(Sequences * Prompt, Sequences, Sequences);
         var ids = Numbers.Integers(seed: 8, Sequences * (Prompt + Steps), backend.VocabularySize);
         for (var step = 0; step <= Steps; step++)
@@ -43,7 +43,7 @@ public sealed class CandidateTests
     public void Steps_with_candidates_and_without_them_take_turns(string cut)
     {
         const int Steps = 12;
-        using var backend = Load(new CudaOptions { Groups = CutTests.GroupsOf(cut) });
+        using var backend = Load(cut);
         var batch = new StepBatch(Prompt, 1, 1);
         var ids = Numbers.Integers(seed: 9, Prompt + Steps, backend.VocabularySize);
         for (var step = 0; step <= Steps; step++)
@@ -75,17 +75,27 @@ public sealed class CandidateTests
             new() { Temperature = 1.5f, FrequencyPenalty = 0.5f, LogitBias = new Dictionary<int, float> { [7] = 3 }, Seed = 5 },
             new() { RepetitionPenalty = 1.3f, LogProbs = 20 },
         ];
-        var options = new CudaOptions { Groups = CutTests.GroupsOf(cut) };
-        await using var candidates = Start(options);
-        await using var rows = Start(options with { UseCandidates = false });
+        await using var candidates = Start(cut, useCandidates: true);
+        await using var rows = Start(cut, useCandidates: false);
         foreach (var sampling in settings)
         {
             AssertAlike(await AnswerAsync(rows, sampling), await AnswerAsync(candidates, sampling));
         }
     }
 
-    private static CudaBackend Load(CudaOptions options) =>
-        CudaBackend.Load(ModelFolder.Open(RepositoryPaths.DemoModel), new BackendSizes(Slots: 4, Pages: 8, MaxRows: 4 * Prompt, MaxLogitsRows: 4, Threads: 0), options);
+    private static ModelFolder Model() => ModelFolder.Open(RepositoryPaths.DemoModel);
+
+    private static CudaBackend Load(string cut)
+    {
+        var sizes = new BackendSizes(Slots: 4, Pages: 8, MaxRows: 4 * Prompt, MaxLogitsRows: 4, Threads: 0);
+        var backend = CudaBackend.Load(Model(), sizes, new CudaOptions { Plan = CutTests.PlanOf(Model(), cut) });
+        for (var slot = 0; slot < sizes.Slots; slot++)
+        {
+            backend.ClearState(slot);
+        }
+
+        return backend;
+    }
 
     /// <summary>Step 0 has the prompts, each other one a token of each sequence.</summary>
     private static void FillStep(StepBatch batch, int[] ids, int sequences, int step)
@@ -111,12 +121,12 @@ public sealed class CandidateTests
         Assert.Equal(best[0] + Math.Log(logits.Sum(logit => Math.Exp((double)logit - best[0]))), sum, LogitCandidates.SumTolerance);
     }
 
-    private static IReplicaEngine Start(CudaOptions options) =>
-        CudaReplica.Load(ModelFolder.Open(RepositoryPaths.DemoModel), new EngineOptions { Slots = 4, KeyValueTokens = 2048 }, options);
+    private static IReplicaEngine Start(string cut, bool useCandidates) => CudaReplica.Load(
+        Model(), new EngineOptions { Slots = 4, KeyValueTokens = 2048 }, new CudaOptions { Plan = CutTests.PlanOf(Model(), cut), UseCandidates = useCandidates });
 
     private static async Task<List<(GeneratedToken Token, int[] Alternatives)>> AnswerAsync(IReplicaEngine engine, SamplingSettings sampling)
     {
-        var ids = Numbers.Integers(seed: 10, Prompt, ModelFolder.Open(RepositoryPaths.DemoModel).Graph.VocabularySize);
+        var ids = Numbers.Integers(seed: 10, Prompt, Model().Graph.VocabularySize);
         var sequence = engine.Start(new SequenceRequest { Tokens = ids, Sampling = sampling, MaxNewTokens = 100 });
         var buffer = new GeneratedToken[16];
         var tokens = new List<(GeneratedToken, int[])>();
