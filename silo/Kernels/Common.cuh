@@ -39,10 +39,12 @@ uint4 loadStreaming(const void* address);           // 16 bytes that nobody read
 float4 loadOnce(const float* address);              // the same, of memory that this kernel may write
 void storeOnce(float* address, float4 value);
 void mmaBf16(float (&c)[4], const u32 (&a)[4], const u32 (&b)[2]);
+void mmaBf16First(float (&c)[4], const u32 (&a)[4], const u32 (&b)[2]);
 void loadMatrix4(u32 (&r)[4], const void* shared);
 void loadMatrix4Transposed(u32 (&r)[4], const void* shared);
 void loadMatrix2(u32 (&r)[2], const void* shared);
 void loadMatrix2Transposed(u32 (&r)[2], const void* shared);
+void copyAsync4(void* shared, const void* global);
 void copyAsync16(void* shared, const void* global);
 void copyAsync16Or0(void* shared, const void* global, bool isWanted);
 void copyAsyncCommit();
@@ -111,6 +113,14 @@ LOIRE_DEVICE void mmaBf16(float (&c)[4], const u32 (&a)[4], const u32 (&b)[2])
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
+// The same with zeros for what c was.
+LOIRE_DEVICE void mmaBf16First(float (&c)[4], const u32 (&a)[4], const u32 (&b)[2])
+{
+    asm volatile("mma.sync.aligned.m16n8k16.row.col.f32.bf16.bf16.f32 {%0, %1, %2, %3}, {%4, %5, %6, %7}, {%8, %9}, {%10, %10, %10, %10};"
+        : "=f"(c[0]), "=f"(c[1]), "=f"(c[2]), "=f"(c[3])
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]), "f"(0.0f));
+}
+
 // Four 8x8 matrices of 16-bit elements; lanes 8i .. 8i + 7 give the addresses of the rows of matrix i, 16 bytes each.
 LOIRE_DEVICE void loadMatrix4(u32 (&r)[4], const void* shared)
 {
@@ -135,6 +145,12 @@ LOIRE_DEVICE void loadMatrix2Transposed(u32 (&r)[2], const void* shared)
 {
     asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0, %1}, [%2];"
         : "=r"(r[0]), "=r"(r[1]) : "r"(sharedAddress(shared)) : "memory");
+}
+
+// 4 bytes from global to shared memory; both 4-byte aligned.
+LOIRE_DEVICE void copyAsync4(void* shared, const void* global)
+{
+    asm volatile("cp.async.ca.shared.global [%0], [%1], 4;" : : "r"(sharedAddress(shared)), "l"(global) : "memory");
 }
 
 // 16 bytes from global to shared memory, past the registers and the first cache; both 16-byte aligned.

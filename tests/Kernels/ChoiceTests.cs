@@ -30,6 +30,22 @@ public sealed class ChoiceTests
     public void Experts_stream_their_weights_while_they_have_few_entries(int entries, int width, ExpertsPath expected) =>
         Assert.Equal(expected, ExpertsChoice.Of(entries, 32, new ExpertWeights(0, 0, 6144, width, 0, 32), canStream: true, canPrefill: true));
 
+    [Theory]
+    [InlineData(2, 9216, ExpertsPath.Stream)]
+    [InlineData(4095, 9216, ExpertsPath.Stream)]
+    [InlineData(4096, 9216, ExpertsPath.Prefill)]
+    [InlineData(4096, 9215, ExpertsPath.Any)]
+    public void Weights_of_8_bits_are_streamed_for_longer(int entries, int width, ExpertsPath expected) =>
+        Assert.Equal(expected, ExpertsChoice.Of(entries, 32, new ExpertWeights(0, 0, 6144, width, 0, 32, 1, 1), canStream: true, canPrefill: true));
+
+    [Theory]
+    [InlineData(6144, 9216, 32, 4)]
+    [InlineData(256, 256, 8, 8)]
+    [InlineData(16_384, 65_536, 4, 1)] // one, though it is larger than what several may take
+    [InlineData(256, 100, 8, 0)]
+    public void As_many_experts_are_brain_floats_at_once_as_some_memory_holds(int hidden, int width, int count, int expected) =>
+        Assert.Equal(6L * hidden * width * expected, ExpertScratch.BytesFor(hidden, width, count));
+
     [Fact]
     public void Stages_of_a_streaming_kernel_fit_twice_into_a_multiprocessor() =>
         Assert.All(StreamShape.All, shape => Assert.InRange(shape.SharedBytes, 1, StreamWorkspace.MostSharedBytes));

@@ -15,7 +15,9 @@ public sealed class LayoutTests
         Assert.Equal(48, Unsafe.SizeOf<Linear.ActivateParameters>());
         Assert.Equal((10 * 8) + (8 * 4), Unsafe.SizeOf<Router.ChooseParameters>());
         Assert.Equal((3 * 8) + (2 * 4), Unsafe.SizeOf<Router.GroupParameters>());
-        Assert.Equal((10 * 8) + (6 * 4), Unsafe.SizeOf<Experts.Parameters>());
+        Assert.Equal((12 * 8) + (6 * 4), Unsafe.SizeOf<Experts.Parameters>());
+        Assert.Equal((3 * 8) + (2 * 4), Unsafe.SizeOf<Quantise.Parameters>());
+        Assert.Equal((4 * 8) + (2 * 4), Unsafe.SizeOf<Quantise.BackParameters>());
         Assert.Equal((7 * 8) + (3 * 4) + 4, Unsafe.SizeOf<GreedySampling.Parameters>());
         Assert.Equal((5 * 8) + (4 * 4), Unsafe.SizeOf<TopCandidates.Parameters>());
         Assert.Equal((6 * 8) + (2 * 8 * 8) + (7 * 4) + 4, Unsafe.SizeOf<PartialSums.Parameters>()); // the last 4 bytes fill up

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using Loire.Cli.Terminal;
 using Loire.Cuda;
+using Loire.Engine.Replica;
 using Loire.Kernels;
 
 namespace Loire.Operations.Tests;
@@ -71,6 +72,20 @@ public sealed class DeviceChoiceTests
 
         Assert.StartsWith("--device is cuda:0+2,5, and there is no GPU 2 and no GPU 5. This process sees 2", refused.Message);
         Assert.Equal(2, refused.ExitCode);
+    }
+
+    [Fact]
+    public void Experts_in_fp8_need_a_GPU_that_knows_them_and_bf16_beside_them()
+    {
+        var old = Probe(2) with { Gpus = [new GpuDescription(0, "H", 1, new Version(9, 0)), new GpuDescription(1, "A", 1, new Version(8, 0))] };
+        CudaOptions? Resolve(string device, ElementType type, CudaProbe probe) => Parse(device).Resolve(type, probe, Assert.Empty, WeightType.Float8);
+        string Refusal(string device, ElementType type, CudaProbe probe) => Assert.Throws<CommandFailedException>(() => Resolve(device, type, probe)).Message;
+
+        Assert.Equal(WeightType.Float8, Resolve("cuda:0", ElementType.BFloat16, old)!.ExpertType);
+        Assert.Equal("--expert-type fp8 needs compute capability 8.9, and GPU 1 (A) has 8.0. Leave it out, or name other GPUs by --device.", Refusal("cuda:0+1", ElementType.BFloat16, old));
+        Assert.Contains("GPU 1 (A) has 8.0", Refusal("auto", ElementType.BFloat16, old));
+        Assert.Contains("leave --dtype f32 out", Refusal("cuda:0", ElementType.Float32, Probe(1)));
+        Assert.Contains("--device is cpu", Refusal("cpu", ElementType.BFloat16, Probe(1)));
     }
 
     [Fact]

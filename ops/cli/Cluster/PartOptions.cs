@@ -14,12 +14,13 @@ internal sealed class PartOptions
     private readonly Option<string?> _stageSilos = new("--stage-silos") { Description = "Silos of the layer stages, in order, this one first: silo-1,silo-2.", HelpName = "NAMES" };
     private readonly Option<string?> _shardSilos = new("--shard-silos") { Description = "Silos of the expert shards, in order: silo-1,silo-2,silo-3.", HelpName = "NAMES" };
     private readonly Option<DeviceChoice> _device = DeviceChoice.Option("auto");
+    private readonly Option<string> _experts = DeviceChoice.ExpertTypeOption();
     private readonly Option<bool> _noReplica = new("--no-replica") { Description = "Run no replica here, only lend parts to those of other silos." };
     private readonly Option<int> _linkPort = new("--link-port") { Description = "Port for tensors from other silos; 0 takes a free one.", HelpName = "PORT" };
 
     public void AddTo(Command command)
     {
-        foreach (var option in new Option[] { _stages, _shards, _stageSilos, _shardSilos, _device, _noReplica, _linkPort })
+        foreach (var option in new Option[] { _stages, _shards, _stageSilos, _shardSilos, _device, _experts, _noReplica, _linkPort })
         {
             command.Add(option);
         }
@@ -41,7 +42,7 @@ internal sealed class PartOptions
     {
         var device = arguments.GetValue(_device);
         var isCut = arguments.GetValue(_stages) > 1 || arguments.GetValue(_shards) > 1 || arguments.GetValue(_stageSilos) is not null || arguments.GetValue(_shardSilos) is not null;
-        return device.IsDemanded || !(isCut || arguments.GetValue(_noReplica)) ? device.Resolve(ElementType.BFloat16, Console.Error.WriteLine) : null;
+        return device.IsDemanded || !(isCut || arguments.GetValue(_noReplica)) ? device.Resolve(ElementType.BFloat16, Console.Error.WriteLine, DeviceChoice.ExpertTypeOf(arguments.GetValue(_experts)!)) : null;
     }
 
     private static string[] Names(string? list) => list is null ? [] : list.Split(',', StringSplitOptions.TrimEntries);

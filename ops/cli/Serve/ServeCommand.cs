@@ -29,9 +29,10 @@ internal static class ServeCommand
         var stages = CommonOptions.Stages();
         var shards = CommonOptions.Shards();
         var device = DeviceChoice.Option("auto");
+        var experts = DeviceChoice.ExpertTypeOption();
         var threads = new Option<int>("--threads") { Description = "Threads that compute; 0 takes one a core.", HelpName = "N" };
         var verbose = new Option<bool>("--verbose") { Description = "Log what happens, and not only what goes wrong." };
-        var command = new Command("serve", "Serves the API and the chat page, with the model in the same process.") { port, host, keys, names, data, model, stages, shards, device, threads, verbose };
+        var command = new Command("serve", "Serves the API and the chat page, with the model in the same process.") { port, host, keys, names, data, model, stages, shards, device, experts, threads, verbose };
         command.SetAction((arguments, cancellationToken) => RunAsync(
             new ServeSettings
             {
@@ -43,7 +44,7 @@ internal static class ServeCommand
                 ModelFolder = CommonOptions.ModelFolderOf(arguments.GetValue(model)),
                 Stages = arguments.GetValue(stages),
                 Shards = arguments.GetValue(shards),
-                Cuda = CudaOf(arguments.GetValue(device), arguments.GetValue(stages), arguments.GetValue(shards)),
+                Cuda = CudaOf(arguments.GetValue(device), DeviceChoice.ExpertTypeOf(arguments.GetValue(experts)!), arguments.GetValue(stages), arguments.GetValue(shards)),
                 Threads = arguments.GetValue(threads),
                 Verbose = arguments.GetValue(verbose),
             },
@@ -52,8 +53,8 @@ internal static class ServeCommand
     }
 
     /// <summary>A replica that is cut into parts runs on the CPU, unless GPUs are asked for.</summary>
-    private static CudaOptions? CudaOf(DeviceChoice device, int stages, int shards) =>
-        device.IsDemanded || (stages == 1 && shards == 1) ? device.Resolve(ElementType.BFloat16, Console.Error.WriteLine) : null;
+    private static CudaOptions? CudaOf(DeviceChoice device, WeightType experts, int stages, int shards) =>
+        device.IsDemanded || (stages == 1 && shards == 1) ? device.Resolve(ElementType.BFloat16, Console.Error.WriteLine, experts) : null;
 
     public static string[] KeysOfEnvironment() =>
         Environment.GetEnvironmentVariable(KeysVariable)?.Split(',', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries) ?? [];

@@ -23,11 +23,11 @@ public sealed record GpuPlan(ImmutableArray<GpuStagePlan> Stages)
     /// <param name="read">What there is, where it matters; null: <see cref="GpuInventory.Read"/>.</param>
     /// <exception cref="NotSupportedException">The model cannot be cut so, or fits nowhere.</exception>
     public static GpuPlan For(ModelGraph graph, GpuSizes sizes, CudaOptions options, Func<GpuInventory>? read = null) =>
-        options.Plan ?? (options.Groups is { } groups ? Of(graph, groups) : Choose(graph, sizes, read is null ? GpuInventory.Read() : read()));
+        options.Plan ?? (options.Groups is { } groups ? Of(graph, groups, options.ExpertType) : Choose(graph, sizes, read is null ? GpuInventory.Read() : read()));
 
     /// <summary>Cuts the layers into stages of about as many bytes of weights on each GPU.</summary>
     /// <exception cref="NotSupportedException">The model cannot be cut so: the message says which figure does not divide, and which group sizes would do.</exception>
-    public static GpuPlan Of(ModelGraph graph, GpuGroups groups)
+    public static GpuPlan Of(ModelGraph graph, GpuGroups groups, WeightType experts = WeightType.Element)
     {
         if (groups.Stages.Length > graph.Layers.Length)
         {
@@ -42,7 +42,7 @@ public sealed record GpuPlan(ImmutableArray<GpuStagePlan> Stages)
             }
         }
 
-        var sizes = new GpuSizes(ElementType.BFloat16, 0, 0, 0, 0); // weights alone count
+        var sizes = new GpuSizes(ElementType.BFloat16, 0, 0, 0, 0, experts); // weights alone count
         var bytes = BytesOf(graph, sizes, groups);
         return Cut(graph, groups, (stage, first, end) => bytes[stage].Of(first, end).Weights).Plan;
     }

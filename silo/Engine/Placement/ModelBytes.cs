@@ -11,7 +11,7 @@ namespace Loire.Engine.Placement;
 /// Of its share a GPU has the heads with their states and pages, the experts, the width of dense and shared feed-forwards, and rows of the
 /// output matrix; norms, routers and the embedding it has whole.
 /// </remarks>
-internal sealed class ModelBytes(ModelGraph graph, ElementType type)
+internal sealed class ModelBytes(ModelGraph graph, ElementType type, WeightType experts = WeightType.Element)
 {
     /// <summary>What no figure of the model sets: workspaces of matrix products and of attention, a step's integers, compiled kernels.</summary>
     private const long Fixed = 256L << 20;
@@ -93,7 +93,7 @@ internal sealed class ModelBytes(ModelGraph graph, ElementType type)
         var mixer = (sizeof(float) * (qkv + mixed + lightning)) + (_element * mixed);
         var feedForward = expert + (shared == 0 ? 0 : (_element * shared) + ((long)sizeof(float) * _hidden));
         var sums = share.Count == 1 ? 0 : 2L * sizeof(float) * _hidden; // what goes to the others of the group, and what comes
-        return Fixed + (rows * (streams + mixer + feedForward + sums));
+        return Fixed + ExpertsAtOnce(share) + (rows * (streams + mixer + feedForward + sums));
     }
 
     /// <summary>Logits of the GPU's rows of the vocabulary, and what they are made from.</summary>
@@ -126,7 +126,20 @@ internal sealed class ModelBytes(ModelGraph graph, ElementType type)
         _ => throw new NotSupportedException($"The GPU has no {feedForward.GetType().Name}."),
     };
 
-    private long Gated(long count, long width) => Matrix(count * 2 * width, _hidden) + Matrix(count * _hidden, width);
+    private long Gated(int count, int width) => experts is WeightType.Element
+        ? Matrix(2L * count * width, _hidden) + Matrix((long)count * _hidden, width)
+        : DeviceArena.Footprint<byte>(2L * count * width * _hidden) + DeviceArena.Footprint<float>(2 * count * BlockScales.CountOf(width, _hidden))
+        + DeviceArena.Footprint<byte>((long)count * _hidden * width) + DeviceArena.Footprint<float>(count * BlockScales.CountOf(_hidden, width));
+
+    /// <summary>Weights of a few experts that are brain floats while large tiles are computed.</summary>
+    private long ExpertsAtOnce(GpuShare share) => experts is WeightType.Element ? 0 : graph.Layers.Max(layer => layer.FeedForward switch
+    {
+        MoeSpec moe => Math.Max(
+            ExpertScratch.BytesFor(_hidden, moe.Width, share.LengthOf(moe.Experts)),
+            moe.Shared is { } shared ? ExpertScratch.BytesFor(_hidden, share.LengthOf(shared.Width), 1) : 0),
+        DenseSpec dense => ExpertScratch.BytesFor(_hidden, share.LengthOf(dense.Width), 1),
+        _ => 0,
+    });
 
     private long Matrix(long rows, long columns) => DeviceArena.Footprint<byte>(checked(rows * columns * _element));
 

@@ -22,7 +22,7 @@ internal static class PlanText
     public static string DoesNotFit(ModelGraph graph, GpuSizes sizes, GpuInventory inventory)
     {
         var take = new StageBytes(graph, sizes, GpuShare.Whole).Of(0, graph.Layers.Length);
-        var bytes = new ModelBytes(graph, sizes.Type);
+        var bytes = new ModelBytes(graph, sizes.Type, sizes.Experts);
         var slot = graph.Layers.Sum(layer => ModelBytes.Slot(layer, GpuShare.Whole));
         var page = graph.Layers.Sum(layer => bytes.Page(layer, GpuShare.Whole));
         var there = inventory.Gpus.IsEmpty ? "there is no GPU" : $"there {(inventory.Gpus.Length == 1 ? "is" : "are")} {string.Join(", ", inventory.Gpus.Select(Text))}, of which a plan leaves 6 % alone";

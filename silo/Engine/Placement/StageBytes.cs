@@ -18,7 +18,7 @@ internal sealed class StageBytes
     /// <param name="share">The GPU's.</param>
     public StageBytes(ModelGraph graph, GpuSizes sizes, GpuShare share)
     {
-        var bytes = new ModelBytes(graph, sizes.Type);
+        var bytes = new ModelBytes(graph, sizes.Type, sizes.Experts);
         Layers = graph.Layers.Length;
         _weights = new long[Layers + 1];
         _states = new long[Layers + 1];

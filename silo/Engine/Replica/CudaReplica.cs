@@ -3,7 +3,6 @@ using Loire.Engine.Backends.Cuda;
 using Loire.Engine.Models;
 using Loire.Engine.Placement;
 using Loire.Engine.State;
-using Loire.Kernels;
 using Loire.Text;
 
 namespace Loire.Engine.Replica;
@@ -26,10 +25,10 @@ public static class CudaReplica
     /// <param name="model">Of the plan.</param>
     /// <param name="plan">Of the whole replica.</param>
     /// <param name="stage">From 0.</param>
-    /// <param name="type">Of the weights.</param>
-    public static ICpuStage LoadStage(ModelFolder model, GpuPlan plan, int stage, ElementType type)
+    /// <param name="cuda">What weights are stored as.</param>
+    public static ICpuStage LoadStage(ModelFolder model, GpuPlan plan, int stage, CudaOptions cuda)
     {
-        var (bytes, planned) = (new ModelBytes(model.Graph, type), plan.Stages[stage]);
+        var (bytes, planned) = (new ModelBytes(model.Graph, cuda.Type, cuda.ExpertType), plan.Stages[stage]);
         return new Part(planned, 0, 0, plan.Gpus.Where(gpu => gpu.Stage == planned).Sum(gpu => bytes.Weights(planned, gpu.Share) - bytes.ExpertWeights(planned, gpu.Share)));
     }
 
@@ -37,16 +36,16 @@ public static class CudaReplica
     /// <param name="model">Of the plan.</param>
     /// <param name="plan">Of the whole replica.</param>
     /// <param name="gpu">From 0, over all stages in their order.</param>
-    /// <param name="type">Of the weights.</param>
-    public static ICpuShard LoadShard(ModelFolder model, GpuPlan plan, int gpu, ElementType type)
+    /// <param name="cuda">What weights are stored as.</param>
+    public static ICpuShard LoadShard(ModelFolder model, GpuPlan plan, int gpu, CudaOptions cuda)
     {
         var (_, stage, share) = plan.Gpus.ElementAt(gpu);
         var (first, end) = share.Of(model.Graph.Layers.Max(layer => (layer.FeedForward as MoeSpec)?.Experts ?? 0));
-        return new Part(stage, first, end, new ModelBytes(model.Graph, type).ExpertWeights(stage, share));
+        return new Part(stage, first, end, new ModelBytes(model.Graph, cuda.Type, cuda.ExpertType).ExpertWeights(stage, share));
     }
 
     /// <summary>What says, beside the model, how much memory such a replica takes.</summary>
-    public static GpuSizes GpuSizesOf(EngineOptions options, ElementType type) => GpuSizes.Of(SizesOf(options), type);
+    public static GpuSizes GpuSizesOf(EngineOptions options, CudaOptions cuda) => GpuSizes.Of(SizesOf(options), cuda);
 
     internal static BackendSizes SizesOf(EngineOptions options) => new(
         options.Slots,

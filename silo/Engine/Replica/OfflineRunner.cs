@@ -4,7 +4,6 @@ using Loire.Engine.Backends.Cuda;
 using Loire.Engine.Models;
 using Loire.Engine.Placement;
 using Loire.Engine.State;
-using Loire.Kernels;
 
 namespace Loire.Engine.Replica;
 
@@ -78,7 +77,7 @@ public sealed class OfflineRunner : IDisposable
     }
 
     /// <summary>What says, beside the model, how much memory it takes on GPUs.</summary>
-    public static GpuSizes GpuSizesOf(ModelGraph graph, ElementType type, int maxTokens = CudaTokens) => GpuSizes.Of(SizesOf(graph, maxTokens), type);
+    public static GpuSizes GpuSizesOf(ModelGraph graph, CudaOptions cuda, int maxTokens = CudaTokens) => GpuSizes.Of(SizesOf(graph, maxTokens), cuda);
 
     /// <summary>Forgets the sequence.</summary>
     public void Reset()

@@ -61,7 +61,7 @@ public sealed partial class GpuPlans(SiloOptions options, ILogger<GpuPlans> logg
     private Planned Plan(ServedModel model, CudaOptions cuda)
     {
         var graph = model.Source?.Graph ?? throw new ArgumentException($"Model '{model.Id}' has no folder to read its shape from.", nameof(model));
-        var sizes = CudaReplica.GpuSizesOf(options.Engine, cuda.Type);
+        var sizes = CudaReplica.GpuSizesOf(options.Engine, cuda);
         var inventory = _left ??= (read ?? GpuInventory.Read)(cuda.Plan?.Groups ?? cuda.Groups);
         try
         {

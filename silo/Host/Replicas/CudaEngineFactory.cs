@@ -11,10 +11,10 @@ namespace Loire.Silo.Replicas;
 public sealed class CudaEngineFactory(GpuPlans plans) : IReplicaEngineFactory
 {
     public ICpuStage LoadStage(ServedModel model, StagePlan plan, IProgress<double> progress) =>
-        CudaReplica.LoadStage(SourceOf(model), PlanOf(model, plan.Device, $"Stage {plan.Stage}"), plan.Stage, plans.OptionsOf(model).Type);
+        CudaReplica.LoadStage(SourceOf(model), PlanOf(model, plan.Device, $"Stage {plan.Stage}"), plan.Stage, plans.OptionsOf(model));
 
     public ICpuShard LoadShard(ServedModel model, ShardPlan plan, IProgress<double> progress) =>
-        CudaReplica.LoadShard(SourceOf(model), PlanOf(model, plan.Device, $"Shard {plan.Shard}"), plan.Shard, plans.OptionsOf(model).Type);
+        CudaReplica.LoadShard(SourceOf(model), PlanOf(model, plan.Device, $"Shard {plan.Shard}"), plan.Shard, plans.OptionsOf(model));
 
     public IReplicaEngine Join(ServedModel model, IReadOnlyList<ICpuStage> stages, IReadOnlyList<ICpuShard> shards, EngineOptions options) =>
         CudaReplica.Load(SourceOf(model), options, plans.OptionsOf(model), model.Tokenizer);

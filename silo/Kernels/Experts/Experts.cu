@@ -27,12 +27,41 @@ LOIRE_DEVICE ExpertGroup groupAt(const ExpertsParameters& p, int first)
     return group;
 }
 
+// A row of a matrix, as numbers: `matrix` says which of several of the same shape.
+#ifdef LOIRE_WEIGHTS_E4M3
+struct WeightRow
+{
+    const e4m3* codes;
+    const float* scales;
+
+    LOIRE_DEVICE float operator[](int k) const { return toFloat(codes[k]) * scales[k / kScaleBlock]; }
+};
+
+LOIRE_DEVICE WeightRow weightRow(const e4m3* w, const float* scales, i64 matrix, int rows, int row, int depth)
+{
+    return { w + (matrix * rows + row) * depth, scales + (matrix * blocksOf(rows) + row / kScaleBlock) * blocksOf(depth) };
+}
+#else
+LOIRE_DEVICE const T* weightRow(const T* w, const float*, i64 matrix, int rows, int row, int depth) { return w + (matrix * rows + row) * depth; }
+#endif
+
+// Matrices of the experts: `each` of an expert, of which this is number `which`.
+struct ExpertMatrices
+{
+    const W* w;
+    const float* scales;
+    int each;
+    int which;
+    int rows;
+    int depth;
+};
+
 // Dot products of the group's rows with row `at` of each one's matrix; 0 for experts that are not here.
-LOIRE_DEVICE void groupDots(const ExpertGroup& group, const T* w, i64 matrix, i64 at, const T* const (&x)[kRows], int depth, float (&sums)[kRows])
+LOIRE_DEVICE void groupDots(const ExpertGroup& group, const ExpertMatrices& m, int at, const T* const (&x)[kRows], float (&sums)[kRows])
 {
     if (group.isOne && group.experts[0] >= 0)
     {
-        warpDots<kRows>(w + group.experts[0] * matrix + at * depth, x, depth, sums);
+        warpDots<kRows>(weightRow(m.w, m.scales, static_cast<i64>(group.experts[0]) * m.each + m.which, m.rows, at, m.depth), x, m.depth, sums);
         return;
     }
 
@@ -43,7 +72,7 @@ LOIRE_DEVICE void groupDots(const ExpertGroup& group, const T* w, i64 matrix, i6
         {
             const T* const row[1] = { x[r] };
             float sum[1];
-            warpDots<1>(w + group.experts[r] * matrix + at * depth, row, depth, sum);
+            warpDots<1>(weightRow(m.w, m.scales, static_cast<i64>(group.experts[r]) * m.each + m.which, m.rows, at, m.depth), row, m.depth, sum);
             sums[r] = sum[0];
         }
     }
@@ -68,9 +97,8 @@ LOIRE_KERNEL void __launch_bounds__(256) experts_gate_up_any(const __grid_consta
 
     float gates[kRows];
     float ups[kRows];
-    const i64 matrix = 2LL * p.width * p.hidden;
-    groupDots(group, p.gateUp, matrix, column, x, p.hidden, gates);
-    groupDots(group, p.gateUp, matrix, static_cast<i64>(p.width) + column, x, p.hidden, ups);
+    groupDots(group, { p.gateUp, p.gateUpScales, 2, 0, p.width, p.hidden }, column, x, gates);
+    groupDots(group, { p.gateUp, p.gateUpScales, 2, 1, p.width, p.hidden }, column, x, ups);
     if (threadIdx.x % kWarp == 0)
     {
         for (int r = 0; r < group.count; r++)
@@ -100,7 +128,7 @@ LOIRE_KERNEL void __launch_bounds__(256) experts_down_any(const __grid_constant_
     }
 
     float sums[kRows];
-    groupDots(group, p.down, static_cast<i64>(p.hidden) * p.width, column, x, p.width, sums);
+    groupDots(group, { p.down, p.downScales, 1, 0, p.hidden, p.width }, column, x, sums);
     if (threadIdx.x % kWarp == 0)
     {
         for (int r = 0; r < group.count; r++)
@@ -115,11 +143,24 @@ LOIRE_KERNEL void __launch_bounds__(256) experts_down_any(const __grid_constant_
 
 #ifdef LOIRE_T_BF16
 #include "Stream.cuh"
+#ifdef LOIRE_WEIGHTS_E4M3
+#include "StreamFloat8.cuh"
+
+// Of a tile's rows, from `row` of a matrix on: a half has rows of one block.
+LOIRE_DEVICE const float* scalesOf(const float* scales, i64 matrix, int rows, int row, int depth)
+{
+    return scales + (matrix * blocksOf(rows) + row / kScaleBlock) * blocksOf(depth);
+}
+#else
+LOIRE_DEVICE const float* scalesOf(const float*, i64, int, int, int) { return nullptr; }
+#endif
 
 // 64 gate rows and the 64 up rows beside them, so that a thread holds both halves of each product.
 template <int Tiles>
 struct GateUpProblem
 {
+    typedef W Weight;
+
     static constexpr bool kReadsChoices = true; // that the kernel before wrote
 
     const ExpertsParameters& p;
@@ -127,18 +168,20 @@ struct GateUpProblem
     int depth;
     int chunks;
 
-    LOIRE_DEVICE GateUpProblem(const ExpertsParameters& parameters, const ExpertTiles& t) : p(parameters), tiles(t), depth(parameters.hidden), chunks(parameters.hidden / kChunk) {}
+    LOIRE_DEVICE GateUpProblem(const ExpertsParameters& parameters, const ExpertTiles& t) : p(parameters), tiles(t), depth(parameters.hidden), chunks(chunksOf<W>(parameters.hidden)) {}
 
     static LOIRE_DEVICE int rowTiles(const ExpertsParameters& p) { return (p.width + kHalfRows - 1) / kHalfRows; }
 
-    LOIRE_DEVICE StreamTile tileAt(int index) const
+    LOIRE_DEVICE StreamTile<W> tileAt(int index) const
     {
         const ExpertPlace place = placeOf(p, tiles, index, 8 * Tiles);
         const i64 matrix = static_cast<i64>(p.width) * depth;
         const int row = place.rowTile * kHalfRows;
-        StreamTile tile;
+        StreamTile<W> tile;
         tile.halves[0] = p.gateUp + place.expert * 2 * matrix + static_cast<i64>(row) * depth;
         tile.halves[1] = tile.halves[0] + matrix;
+        tile.scales[0] = scalesOf(p.gateUpScales, 2LL * place.expert, p.width, row, depth);
+        tile.scales[1] = scalesOf(p.gateUpScales, 2LL * place.expert + 1, p.width, row, depth);
         tile.rows[0] = tile.rows[1] = min(kHalfRows, p.width - row);
         tile.tokens = place.count;
         tile.index = index;
@@ -147,13 +190,13 @@ struct GateUpProblem
         return tile;
     }
 
-    LOIRE_DEVICE const bf16* tokenRow(const StreamTile& tile, int token) const
+    LOIRE_DEVICE const bf16* tokenRow(const StreamTile<W>& tile, int token) const
     {
         return p.x + static_cast<i64>(p.order[tile.firstToken + token] / p.topK) * depth;
     }
 
     // Eight tokens, from firstToken of the tile on.
-    LOIRE_DEVICE void put(const StreamTile& tile, int firstToken, const float* scratch) const
+    LOIRE_DEVICE void put(const StreamTile<W>& tile, int firstToken, const float* scratch) const
     {
         const int row = threadIdx.x % kHalfRows;
 #pragma unroll 1
@@ -171,6 +214,8 @@ struct GateUpProblem
 template <int Tiles>
 struct DownProblem
 {
+    typedef W Weight;
+
     static constexpr bool kReadsChoices = false; // the kernel before is that of gate and up, which began when they were there
 
     const ExpertsParameters& p;
@@ -178,21 +223,22 @@ struct DownProblem
     int depth;
     int chunks;
 
-    LOIRE_DEVICE DownProblem(const ExpertsParameters& parameters, const ExpertTiles& t) : p(parameters), tiles(t), depth(parameters.width), chunks(parameters.width / kChunk) {}
+    LOIRE_DEVICE DownProblem(const ExpertsParameters& parameters, const ExpertTiles& t) : p(parameters), tiles(t), depth(parameters.width), chunks(chunksOf<W>(parameters.width)) {}
 
     static LOIRE_DEVICE int rowTiles(const ExpertsParameters& p) { return (p.hidden + kTileRows - 1) / kTileRows; }
 
-    LOIRE_DEVICE StreamTile tileAt(int index) const
+    LOIRE_DEVICE StreamTile<W> tileAt(int index) const
     {
         const ExpertPlace place = placeOf(p, tiles, index, 8 * Tiles);
-        const bf16* matrix = p.down + place.expert * static_cast<i64>(p.hidden) * depth;
-        StreamTile tile;
+        const W* matrix = p.down + place.expert * static_cast<i64>(p.hidden) * depth;
+        StreamTile<W> tile;
         tile.firstRow = place.rowTile * kTileRows;
         for (int half = 0; half < 2; half++)
         {
             const int row = tile.firstRow + half * kHalfRows;
             tile.rows[half] = max(0, min(kHalfRows, p.hidden - row));
             tile.halves[half] = matrix + static_cast<i64>(tile.rows[half] > 0 ? row : 0) * depth;
+            tile.scales[half] = scalesOf(p.downScales, place.expert, p.hidden, tile.firstRow, depth);
         }
 
         tile.tokens = place.count;
@@ -201,10 +247,10 @@ struct DownProblem
         return tile;
     }
 
-    LOIRE_DEVICE const bf16* tokenRow(const StreamTile& tile, int token) const { return p.activated + static_cast<i64>(tile.firstToken + token) * depth; }
+    LOIRE_DEVICE const bf16* tokenRow(const StreamTile<W>& tile, int token) const { return p.activated + static_cast<i64>(tile.firstToken + token) * depth; }
 
     // Eight tokens, from firstToken of the tile on.
-    LOIRE_DEVICE void put(const StreamTile& tile, int firstToken, const float* scratch) const
+    LOIRE_DEVICE void put(const StreamTile<W>& tile, int firstToken, const float* scratch) const
     {
         const int row = threadIdx.x % kHalfRows;
         const int half = threadIdx.x / kHalfRows;

@@ -3,12 +3,22 @@
 #define LOIRE_EXPERTS
 #include "Common.cuh"
 
+// LOIRE_WEIGHTS_E4M3: weights are numbers of 8 bits with a scale for each block.
+#ifdef LOIRE_WEIGHTS_E4M3
+#include "Float8.cuh"
+typedef e4m3 W;
+#else
+typedef T W;
+#endif
+
 // The twin of Experts.Parameters.
 struct ExpertsParameters
 {
     const T* x;         // [rows, hidden]
-    const T* gateUp;    // [expertCount, 2, width, hidden]: gate rows, then up rows
-    const T* down;      // [expertCount, hidden, width]
+    const W* gateUp;    // [expertCount, 2, width, hidden]: gate rows, then up rows
+    const W* down;      // [expertCount, hidden, width]
+    const float* gateUpScales; // [expertCount, 2, blocks of width, blocks of hidden], of weights of 8 bits
+    const float* downScales;   // [expertCount, blocks of hidden, blocks of width], of weights of 8 bits
     const int* choices; // [entries], entry = row * topK + choice
     const int* offsets; // [experts + 1], of all experts
     const int* order;   // [entries]: entries by expert

@@ -131,11 +131,13 @@ struct LinearStreamParameters
 
 struct LinearProblem
 {
+    typedef bf16 Weight;
+
     const LinearParameters& p;
     int depth;
     int chunks;
 
-    LOIRE_DEVICE explicit LinearProblem(const LinearParameters& product) : p(product), depth(product.depth), chunks(product.depth / kChunk) {}
+    LOIRE_DEVICE explicit LinearProblem(const LinearParameters& product) : p(product), depth(product.depth), chunks(chunksOf<bf16>(product.depth)) {}
 
     LOIRE_DEVICE int tiles() const
     {
@@ -167,11 +169,11 @@ struct LinearProblem
         return segment;
     }
 
-    LOIRE_DEVICE StreamTile tileAt(int index) const
+    LOIRE_DEVICE StreamTile<bf16> tileAt(int index) const
     {
         int column;
         const LinearSegment& segment = p.segments[segmentAt(index, column)];
-        StreamTile tile;
+        StreamTile<bf16> tile;
         for (int half = 0; half < 2; half++)
         {
             const int first = column + half * kHalfRows;
@@ -186,10 +188,10 @@ struct LinearProblem
         return tile;
     }
 
-    LOIRE_DEVICE const bf16* tokenRow(const StreamTile&, int token) const { return p.x + static_cast<i64>(token) * depth; }
+    LOIRE_DEVICE const bf16* tokenRow(const StreamTile<bf16>&, int token) const { return p.x + static_cast<i64>(token) * depth; }
 
     // Eight tokens, from firstToken of the tile on.
-    LOIRE_DEVICE void put(const StreamTile& tile, int firstToken, const float* scratch) const
+    LOIRE_DEVICE void put(const StreamTile<bf16>& tile, int firstToken, const float* scratch) const
     {
         int column;
         const LinearSegment& segment = p.segments[segmentAt(tile.index, column)];

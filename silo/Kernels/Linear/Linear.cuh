@@ -34,8 +34,8 @@ LOIRE_DEVICE void storeOutput(const LinearSegment& segment, i64 row, int column,
 }
 
 // The dot products of one row of w with up to Rows rows of x, by one warp; every lane gets them. The order of a sum depends on depth alone.
-template <int Rows>
-LOIRE_DEVICE void warpDots(const T* w, const T* const (&x)[Rows], int depth, float (&sums)[Rows])
+template <int Rows, typename Row>
+LOIRE_DEVICE void warpDots(const Row& w, const T* const (&x)[Rows], int depth, float (&sums)[Rows])
 {
 #pragma unroll
     for (int r = 0; r < Rows; r++)

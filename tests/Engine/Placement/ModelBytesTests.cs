@@ -17,13 +17,16 @@ public sealed class ModelBytesTests
     [InlineData("demo", ElementType.Float32)]
     [InlineData("tied", ElementType.BFloat16)]
     [InlineData("shared", ElementType.BFloat16)]
-    public void Each_of_two_GPUs_has_what_the_layout_of_its_share_has(string name, ElementType type)
+    [InlineData("demo", ElementType.BFloat16, WeightType.Float8)]
+    [InlineData("minimax", ElementType.BFloat16, WeightType.Float8)]
+    [InlineData("shared", ElementType.BFloat16, WeightType.Float8)]
+    public void Each_of_two_GPUs_has_what_the_layout_of_its_share_has(string name, ElementType type, WeightType experts = WeightType.Element)
     {
         var graph = GraphOf(name);
-        var bytes = new ModelBytes(graph, type);
+        var bytes = new ModelBytes(graph, type, experts);
         foreach (var (layer, index) in graph.Layers.SelectMany(layer => new[] { (layer, 0), (layer, 1) }))
         {
-            var layout = new WeightLayout(type);
+            var layout = new WeightLayout(type, experts);
             _ = new CudaLayer(layer, graph.HiddenSize, new GpuShare(index, 2), layout);
             Assert.Equal(layout.Bytes, bytes.Weights(layer, new GpuShare(index, 2)));
         }
@@ -36,11 +39,14 @@ public sealed class ModelBytesTests
     [InlineData("demo", ElementType.Float32)]
     [InlineData("tied", ElementType.BFloat16)]
     [InlineData("shared", ElementType.BFloat16)]
-    public void One_GPU_has_what_the_layout_of_the_weights_has(string name, ElementType type)
+    [InlineData("demo", ElementType.BFloat16, WeightType.Float8)]
+    [InlineData("minimax", ElementType.BFloat16, WeightType.Float8)]
+    [InlineData("shared", ElementType.BFloat16, WeightType.Float8)]
+    public void One_GPU_has_what_the_layout_of_the_weights_has(string name, ElementType type, WeightType experts = WeightType.Element)
     {
         var graph = GraphOf(name);
-        var bytes = new ModelBytes(graph, type);
-        var layout = new WeightLayout(type);
+        var bytes = new ModelBytes(graph, type, experts);
+        var layout = new WeightLayout(type, experts);
 
         layout.Matrix(graph.HiddenSize, (graph.EmbeddingTensor, graph.VocabularySize));
         Assert.Equal(layout.Bytes, bytes.Embedding);
@@ -58,7 +64,7 @@ public sealed class ModelBytesTests
         }
 
         Assert.Equal(layout.Bytes, bytes.Weights(new GpuStagePlan(0, graph.Layers.Length, [0]), GpuShare.Whole));
-        Assert.Equal(layout.Bytes, new StageBytes(graph, new GpuSizes(type, 4, 4, 16, 4), GpuShare.Whole).Of(0, graph.Layers.Length).Weights);
+        Assert.Equal(layout.Bytes, new StageBytes(graph, new GpuSizes(type, 4, 4, 16, 4, experts), GpuShare.Whole).Of(0, graph.Layers.Length).Weights);
     }
 
     [Theory]
@@ -91,6 +97,17 @@ public sealed class ModelBytesTests
         Assert.Equal(70L * 64 * 128 * 128 * sizeof(float), graph.Layers.Sum(layer => ModelBytes.Slot(layer, GpuShare.Whole)));
         Assert.Equal(10L * 2 * 8 * 64 * 128 * 2, graph.Layers.Sum(layer => bytes.Page(layer, GpuShare.Whole)));
         Assert.InRange(bytes.Weights(new GpuStagePlan(0, 80, [0]), GpuShare.Whole), 905_000_000_000, 920_000_000_000); // 456 billion in two bytes each
+    }
+
+    [Fact]
+    public void Experts_in_8_bits_are_half_as_large_and_room_is_kept_for_four_as_brain_floats()
+    {
+        var graph = PlacementModels.MiniMax01;
+        var (halves, bytes) = (new ModelBytes(graph, ElementType.BFloat16), new ModelBytes(graph, ElementType.BFloat16, WeightType.Float8));
+        var matrix = 32L * 6144 * 9216;
+
+        Assert.Equal(3 * matrix, halves.ExpertWeights(graph.Layers[0], GpuShare.Whole) - bytes.ExpertWeights(graph.Layers[0], GpuShare.Whole) + (3 * matrix / (128 * 128) * sizeof(float)));
+        Assert.Equal(4L * 6 * 6144 * 9216, bytes.Activations(GpuShare.Whole, 64) - halves.Activations(GpuShare.Whole, 64));
     }
 
     [Fact]

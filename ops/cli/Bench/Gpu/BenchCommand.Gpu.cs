@@ -14,6 +14,7 @@ internal static partial class BenchCommand
         var model = CommonOptions.Model();
         var weights = new Option<string?>("--weights") { Description = "synthetic, or synthetic:SEED: random weights of the config's shapes. Default: those of the model folder.", HelpName = "synthetic" };
         var device = DeviceChoice.Option("cuda");
+        var experts = DeviceChoice.ExpertTypeOption();
         var batches = new Option<string>("--batch") { Description = "Sequences that decode together.", HelpName = "1,64,256", DefaultValueFactory = _ => "1,64,256" };
         var context = CommonOptions.Count("--context", "Tokens of each sequence before it decodes.", 4096);
         var steps = CommonOptions.Count("--steps", "Decode steps that are timed.", 64);
@@ -25,11 +26,11 @@ internal static partial class BenchCommand
         var results = new Option<string?>("--results") { Description = "Folder for a page of results.", HelpName = "DIR" };
         var command = new Command("gpu", "Measures decode and prefill on a GPU, against the limits of its memory and its matrix products.")
         {
-            model, weights, device, batches, context, steps, prompts, rows, checkpoints, bandwidth, products, results,
+            model, weights, device, experts, batches, context, steps, prompts, rows, checkpoints, bandwidth, products, results,
         };
         command.SetAction((arguments, cancellationToken) =>
         {
-            var cuda = arguments.GetValue(device).Demand(ElementType.BFloat16) ?? throw new CommandFailedException("--device is cpu; loire bench cpu measures that.", exitCode: 2);
+            var cuda = arguments.GetValue(device).Demand(ElementType.BFloat16, DeviceChoice.ExpertTypeOf(arguments.GetValue(experts)!)) ?? throw new CommandFailedException("--device is cpu; loire bench cpu measures that.", exitCode: 2);
             var folder = CommonOptions.ModelFolderOf(arguments.GetValue(model));
             var seed = SeedOf(arguments.GetValue(weights));
             var plan = new GpuBenchPlan

@@ -15,7 +15,7 @@ internal sealed class GpuBench(ModelFolder model, CudaOptions cuda, GpuBenchPlan
         using var progress = new ProgressBar("loading");
         var slots = plan.Batches.Max();
         var sizes = new BackendSizes(slots, PagePool.PagesFor(plan.KeyValueTokens), plan.MostRows, slots, Threads: 0);
-        var (planned, text) = GpuPlacing.Of(model.Graph, GpuSizes.Of(sizes, cuda.Type), cuda);
+        var (planned, text) = GpuPlacing.Of(model.Graph, GpuSizes.Of(sizes, cuda), cuda);
         output.WriteLine(text);
         using var measure = CudaMeasure.Load(model, planned, slots, plan.KeyValueTokens, plan.MostRows, progress);
         progress.Dispose();
@@ -64,7 +64,7 @@ internal sealed class GpuBench(ModelFolder model, CudaOptions cuda, GpuBenchPlan
     private GpuBenchRow Decoded(GpuPlan gpus, string name, int batch, TimeSpan[] times)
     {
         var (median, low, high) = Spread(times);
-        var limit = StepBytes.SecondsOfDecode(model.Graph, gpus, batch, plan.Context, plan.BytesPerSecond);
+        var limit = StepBytes.SecondsOfDecode(model.Graph, gpus, cuda.ExpertType, batch, plan.Context, plan.BytesPerSecond);
         return new GpuBenchRow(name, batch / median, batch / high, batch / low, limit / median);
     }
 

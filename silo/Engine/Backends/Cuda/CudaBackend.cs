@@ -80,7 +80,7 @@ internal sealed class CudaBackend : IBackend
     /// <exception cref="ModelFormatException">A tensor is missing or has another shape.</exception>
     public static CudaBackend Load(ModelFolder model, BackendSizes sizes, CudaOptions options, IProgress<double>? progress = null)
     {
-        var plan = GpuPlan.For(model.Graph, GpuSizes.Of(sizes, options.Type), options);
+        var plan = GpuPlan.For(model.Graph, GpuSizes.Of(sizes, options), options);
         if (options.SyntheticSeed is { } seed)
         {
             var weights = new SyntheticWeights(model.Graph, seed);
@@ -184,7 +184,7 @@ internal sealed class CudaBackend : IBackend
             for (var i = 0; i < plan.Devices.Length; i++)
             {
                 var range = new PartRange(plan.FirstLayer, plan.EndLayer, graph.Layers.Length, new GpuShare(i, plan.Devices.Length));
-                parts.Add(new CudaPart(graph, range, plan.Devices[i], options.Type, sizes, rows));
+                parts.Add(new CudaPart(graph, range, plan.Devices[i], options, sizes, rows));
                 fill(parts[^1]);
             }
 

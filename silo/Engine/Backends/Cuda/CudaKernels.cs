@@ -13,12 +13,15 @@ internal sealed class CudaKernels : IDisposable
     private readonly Dictionary<AttentionShape, Attention> _attention = [];
     private readonly StreamWorkspace _workspace;
     private readonly CublasLt? _library;
+    private readonly ExpertScratch? _scratch;
     private PartialSums? _sums;
 
     /// <param name="device">Where they run.</param>
     /// <param name="stream">On which those with a workspace run.</param>
     /// <param name="type">Of weights and 16-bit activations.</param>
-    public CudaKernels(CudaDevice device, CudaStream stream, ElementType type)
+    /// <param name="experts">Of the weights of feed-forwards.</param>
+    /// <param name="scratchBytes">That large tiles take for weights of 8 bits.</param>
+    public CudaKernels(CudaDevice device, CudaStream stream, ElementType type, WeightType experts, long scratchBytes)
     {
         _device = device;
         Type = type;
@@ -27,7 +30,9 @@ internal sealed class CudaKernels : IDisposable
         Norm = new AddNorm(Module("AddNorm"));
         Linear = new Linear(Module("Linear"), type, _workspace, _library);
         Router = new Router(Module("Router"), _workspace);
-        Experts = new Experts(Module("Experts"), type, _workspace, Experts.CanPrefill(device, type) ? Module("ExpertsPrefill") : null);
+        var canPrefill = Experts.CanPrefill(device, type);
+        _scratch = canPrefill && scratchBytes > 0 ? new ExpertScratch(new Quantise(Module("Quantise")), device, scratchBytes) : null;
+        Experts = new Experts(Module("Experts", Experts.DefinesOf(experts)), type, _workspace, canPrefill ? Module("ExpertsPrefill") : null, experts, _scratch);
         GatedNorm = new GatedNorm(Module("GatedNorm"), type);
         Rope = new RopeAppend(Module("RopeAppend"));
         Greedy = new GreedySampling(Module("Sampling"));
@@ -90,14 +95,18 @@ internal sealed class CudaKernels : IDisposable
         }
 
         _library?.Dispose();
+        _scratch?.Dispose();
         _workspace.Dispose();
     }
 
-    private CudaModule Module(string name)
+    private CudaModule Module(string name) => Module(name, []);
+
+    /// <summary>A source has the same defines each time.</summary>
+    private CudaModule Module(string name, string[] defines)
     {
         if (!_modules.TryGetValue(name, out var module))
         {
-            _modules[name] = module = _device.Compile(KernelSources.Of(name, Type));
+            _modules[name] = module = _device.Compile(KernelSources.Of(name, Type, defines));
         }
 
         return module;

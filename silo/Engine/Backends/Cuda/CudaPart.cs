@@ -1,6 +1,7 @@
 using Loire.Cuda;
 using Loire.Engine.Backends.Cuda.Weights;
 using Loire.Engine.Models;
+using Loire.Engine.Replica;
 using Loire.Engine.State;
 using Loire.Kernels;
 
@@ -15,18 +16,20 @@ internal sealed class CudaPart : IDisposable
     /// <param name="graph">Of the model.</param>
     /// <param name="range">What of it.</param>
     /// <param name="ordinal">Of the GPU.</param>
-    /// <param name="type">Of weights and 16-bit activations.</param>
+    /// <param name="options">What weights and activations are stored as.</param>
     /// <param name="sizes">Of slots and pages.</param>
     /// <param name="rows">Of its steps.</param>
-    public CudaPart(ModelGraph graph, PartRange range, int ordinal, ElementType type, in BackendSizes sizes, in StepSizes rows)
+    public CudaPart(ModelGraph graph, PartRange range, int ordinal, CudaOptions options, in BackendSizes sizes, in StepSizes rows)
     {
         try
         {
+            var type = options.Type;
             Range = range;
             Device = Own(CudaDevice.Open(ordinal));
+            Check(Device, options);
             Stream = Own(Device.NewStream("steps", urgent: true));
-            Weights = Own(new CudaWeights(graph, range, Device, type));
-            Kernels = Own(new CudaKernels(Device, Stream, type));
+            Weights = Own(new CudaWeights(graph, range, Device, type, options.ExpertType));
+            Kernels = Own(new CudaKernels(Device, Stream, type, options.ExpertType, Weights.ScratchBytes));
             States = Own(new CudaStates(Device, Stream, Weights.Layers, type, sizes.Slots, sizes.Pages));
             Buffers = Own(new CudaBuffers(Device, graph, Weights.Layers, type, rows.Rows, rows.DecodeRows, ScratchLength(rows.DecodeRows)));
             Sums = range.Share.Count == 1 ? null : Own(new SumBuffers(Device, rows.Rows, range.Share.Count, graph.HiddenSize));
@@ -108,6 +111,15 @@ internal sealed class CudaPart : IDisposable
         }
 
         _owned.Clear();
+    }
+
+    private static void Check(CudaDevice device, CudaOptions options)
+    {
+        if (options.ExpertType is WeightType.Float8 && (options.Type is not ElementType.BFloat16 || !Quantise.IsPossible(device)))
+        {
+            throw new NotSupportedException(
+                $"Experts' weights in fp8 are asked for, with {options.Type} for the others, on {device} of compute capability {device.ComputeMajor}.{device.ComputeMinor}: they take bf16 and {Quantise.LeastCompute} at least.");
+        }
     }
 
     private T Own<T>(T item)

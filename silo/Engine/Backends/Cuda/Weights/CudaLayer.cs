@@ -115,6 +115,9 @@ internal sealed class FeedForwardWeights
 
     public WeightRef Coefficient { get; private init; }
 
+    /// <summary>What large tiles take for weights of 8 bits.</summary>
+    public long ScratchBytes => Math.Max(Experts.ScratchBytes, Shared?.ScratchBytes ?? 0);
+
     public int Choices => Mixture?.TopK ?? 1;
 
     /// <summary>Of all devices.</summary>
@@ -142,8 +145,8 @@ internal sealed class FeedForwardWeights
 /// <summary>Gated feed-forwards of the same shape: <c>[count, 2, width, hidden]</c> and <c>[count, hidden, width]</c>.</summary>
 internal sealed class GatedWeights
 {
-    private readonly WeightRef _gateUp;
-    private readonly WeightRef _down;
+    private readonly ScaledRef _gateUp;
+    private readonly ScaledRef _down;
     private readonly int _hidden;
 
     /// <param name="tensors">Of each.</param>
@@ -157,8 +160,8 @@ internal sealed class GatedWeights
         _hidden = hidden;
         Width = end - first;
         Count = tensors.Length;
-        _gateUp = layout.Matrix(hidden, [.. tensors.SelectMany(one => new[] { TensorRows.Of(share, one.Gate, width), TensorRows.Of(share, one.Up, width) })]);
-        _down = layout.Columns(share, width, 1, [.. tensors.Select(one => (one.Down, hidden))]);
+        _gateUp = layout.ExpertMatrices(hidden, [.. tensors.SelectMany(one => new[] { TensorRows.Of(share, one.Gate, width), TensorRows.Of(share, one.Up, width) })]);
+        _down = layout.ExpertColumns(share, width, [.. tensors.Select(one => (one.Down, hidden))]);
     }
 
     /// <summary>Of each, here.</summary>
@@ -169,5 +172,9 @@ internal sealed class GatedWeights
     /// <summary>The first of them, among all of the layer.</summary>
     public int First { get; init; }
 
-    public ExpertWeights View => new(_gateUp.Address, _down.Address, _hidden, Width, First, Count);
+    public ExpertWeights View => new(
+        _gateUp.Weights.Address, _down.Weights.Address, _hidden, Width, First, Count, _gateUp.Scales?.Address ?? 0, _down.Scales?.Address ?? 0);
+
+    /// <summary>What large tiles take for weights of 8 bits.</summary>
+    public long ScratchBytes => _gateUp.Scales is null ? 0 : ExpertScratch.BytesFor(_hidden, Width, Count);
 }

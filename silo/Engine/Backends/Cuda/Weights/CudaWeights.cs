@@ -10,9 +10,9 @@ internal sealed class CudaWeights : IDisposable
 {
     private readonly DeviceMemory _memory;
 
-    public CudaWeights(ModelGraph graph, PartRange range, CudaDevice device, ElementType type)
+    public CudaWeights(ModelGraph graph, PartRange range, CudaDevice device, ElementType type, WeightType experts)
     {
-        var layout = new WeightLayout(type);
+        var layout = new WeightLayout(type, experts);
         var (first, end) = range.Share.Of(graph.VocabularySize);
         if (range.IsFirst)
         {
@@ -52,12 +52,15 @@ internal sealed class CudaWeights : IDisposable
 
     public long Bytes => _memory.Bytes;
 
+    /// <summary>What large tiles of any layer take for weights of 8 bits.</summary>
+    public long ScratchBytes => Layers.Max(layer => layer.FeedForward.ScratchBytes);
+
     /// <summary>From the model's files.</summary>
     /// <exception cref="ModelFormatException">A tensor is missing or has another shape.</exception>
     public void Load(IWeightSource source, CudaDevice device, IProgress<double>? progress)
     {
-        using var uploader = new WeightUploader(device, Layout.Type);
-        uploader.Upload(Layout, source, progress);
+        using var uploader = new WeightUploader(device, Layout);
+        uploader.Upload(source, progress);
     }
 
     public void Dispose() => _memory.Dispose();

@@ -13,22 +13,31 @@ internal sealed class SyntheticWeights(ModelGraph graph, ulong seed)
     {
         using var stream = device.NewStream("synthetic weights");
         using var module = device.Compile(KernelSources.Of("Synthetic", layout.Type));
+        using var quantiser = PartQuantiser.For(device, stream, layout);
         var kernel = new Synthetic(module);
         foreach (var part in layout.Parts)
         {
-            var target = layout.Address + (ulong)part.Offset;
-            if (part.TotalColumns is { } columns)
+            if (part.TotalColumns is null)
             {
-                var sequence = new SyntheticSequence(seed, unchecked(PlaceOf(part.Tensor) + part.FirstElement), BoundOf(part));
-                kernel.Enqueue(stream, target, part.Rows.Count, part.Columns, sequence, columns, part.IsFloat);
+                FillOnes(stream, layout.Address + (ulong)part.Offset, part, layout.Type);
+            }
+            else if (part.ScaleOffset is null)
+            {
+                Fill(kernel, stream, part, layout.Address + (ulong)part.Offset);
             }
             else
             {
-                FillOnes(stream, target, part, layout.Type);
+                quantiser!.Enqueue(part, (rows, target) => Fill(kernel, stream, rows, target)); // the layout has scales
             }
         }
 
         stream.Synchronize();
+    }
+
+    private void Fill(Synthetic kernel, CudaStream stream, WeightPart part, ulong target)
+    {
+        var sequence = new SyntheticSequence(seed, unchecked(PlaceOf(part.Tensor) + part.FirstElement), BoundOf(part));
+        kernel.Enqueue(stream, target, part.Rows.Count, part.Columns, sequence, part.TotalColumns!.Value, part.IsFloat); // not a vector
     }
 
     /// <summary>A variance of 1 / fan-in keeps a product as large as what goes in; the embedding's is 1.</summary>

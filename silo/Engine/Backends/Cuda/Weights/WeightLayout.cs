@@ -5,7 +5,7 @@ using Loire.Kernels;
 namespace Loire.Engine.Backends.Cuda.Weights;
 
 /// <summary>Where every weight lies in one allocation, before that is made: so that its size is known first.</summary>
-internal sealed class WeightLayout(ElementType type)
+internal sealed class WeightLayout(ElementType type, WeightType experts = WeightType.Element)
 {
     private readonly List<WeightPart> _parts = [];
 
@@ -21,40 +21,20 @@ internal sealed class WeightLayout(ElementType type)
     public int ElementBytes => type is ElementType.BFloat16 ? sizeof(ushort) : sizeof(float);
 
     /// <summary>A matrix of the element type, stacked from rows of tensors of the same width.</summary>
-    public WeightRef Matrix(int columns, params ReadOnlySpan<TensorRows> stacked)
-    {
-        var first = Bytes;
-        var rows = 0L;
-        foreach (var part in stacked)
-        {
-            _parts.Add(new WeightPart(part, columns, 0, columns, first + (rows * columns * ElementBytes), IsFloat: false));
-            rows += part.Count;
-        }
-
-        Advance(rows * columns * ElementBytes);
-        return new WeightRef(this, first, rows * columns);
-    }
+    public WeightRef Matrix(int columns, params ReadOnlySpan<TensorRows> stacked) => Stack(new(columns, 0, columns), stacked, WeightType.Element).Weights;
 
     /// <summary>A GPU's columns of matrices that are stacked, each as wide as the cut.</summary>
     /// <param name="share">Of the columns.</param>
     /// <param name="cut">Ranges of columns that are not cut any further.</param>
     /// <param name="each">Columns of one of them.</param>
     /// <param name="stacked">Whole rows.</param>
-    public WeightRef Columns(GpuShare share, int cut, int each, params ReadOnlySpan<(string Tensor, int Rows)> stacked)
-    {
-        var (firstOfCut, endOfCut) = share.Of(cut);
-        var columns = (endOfCut - firstOfCut) * each;
-        var first = Bytes;
-        var rows = 0L;
-        foreach (var part in stacked)
-        {
-            _parts.Add(new WeightPart(part, cut * each, firstOfCut * each, columns, first + (rows * columns * ElementBytes), IsFloat: false));
-            rows += part.Rows;
-        }
+    public WeightRef Columns(GpuShare share, int cut, int each, params ReadOnlySpan<TensorRows> stacked) => Stack(ColumnRange.Of(share, cut, each), stacked, WeightType.Element).Weights;
 
-        Advance(rows * columns * ElementBytes);
-        return new WeightRef(this, first, rows * columns);
-    }
+    /// <summary>Matrices of experts. Each part is one of its own: its blocks of a scale begin with what is held of it.</summary>
+    public ScaledRef ExpertMatrices(int columns, params ReadOnlySpan<TensorRows> stacked) => Stack(new(columns, 0, columns), stacked, experts);
+
+    /// <summary>A GPU's columns of matrices of experts.</summary>
+    public ScaledRef ExpertColumns(GpuShare share, int width, params ReadOnlySpan<TensorRows> stacked) => Stack(ColumnRange.Of(share, width, 1), stacked, experts);
 
     /// <summary>A vector, of the element type or of fp32.</summary>
     public WeightRef Vector(TensorRows elements, bool isFloat)
@@ -65,8 +45,37 @@ internal sealed class WeightLayout(ElementType type)
         return new WeightRef(this, first, elements.Count);
     }
 
+    private ScaledRef Stack(ColumnRange columns, ReadOnlySpan<TensorRows> stacked, WeightType weights)
+    {
+        var (elements, blocks) = (0L, 0L);
+        foreach (var part in stacked)
+        {
+            elements += (long)part.Count * columns.Count;
+            blocks += BlockScales.CountOf(part.Count, columns.Count);
+        }
+
+        var isScaled = weights is WeightType.Float8;
+        var elementBytes = isScaled ? sizeof(byte) : ElementBytes;
+        var at = Bytes;
+        Advance(elements * elementBytes);
+        var scaleAt = Bytes;
+        Advance(isScaled ? blocks * sizeof(float) : 0);
+        var found = new ScaledRef(new(this, at, elements), isScaled ? new(this, scaleAt, blocks) : null);
+        foreach (var part in stacked)
+        {
+            _parts.Add(new WeightPart(part, columns.Total, columns.First, columns.Count, at, IsFloat: false) { ScaleOffset = isScaled ? scaleAt : null });
+            at += (long)part.Count * columns.Count * elementBytes;
+            scaleAt += BlockScales.CountOf(part.Count, columns.Count) * sizeof(float);
+        }
+
+        return found;
+    }
+
     private void Advance(long bytes) => Bytes = checked(Bytes + ((bytes + DeviceArena.Alignment - 1) / DeviceArena.Alignment * DeviceArena.Alignment));
 }
+
+/// <summary>Weights, and where they have 8 bits their scales.</summary>
+internal readonly record struct ScaledRef(WeightRef Weights, WeightRef? Scales);
 
 /// <summary>A weight of a layout.</summary>
 internal readonly struct WeightRef(WeightLayout layout, long offset, long length)

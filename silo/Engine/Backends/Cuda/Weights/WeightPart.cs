@@ -19,6 +19,20 @@ internal readonly record struct TensorRows(string Tensor, int Total, int First, 
     }
 }
 
+/// <summary>Columns of a tensor that a device holds.</summary>
+/// <param name="Total">Of the tensor.</param>
+/// <param name="First">First of those that are held.</param>
+/// <param name="Count">How many are held.</param>
+internal readonly record struct ColumnRange(int Total, int First, int Count)
+{
+    /// <summary>A GPU's range, where one of the cut stands for <paramref name="each"/> columns.</summary>
+    public static ColumnRange Of(GpuShare share, int cut, int each)
+    {
+        var (first, end) = share.Of(cut);
+        return new(cut * each, first * each, (end - first) * each);
+    }
+}
+
 /// <summary>A block of a tensor and where it goes: some of its rows, and of those some columns.</summary>
 /// <param name="Rows">Which.</param>
 /// <param name="TotalColumns">Of the tensor; null: a vector.</param>
@@ -29,6 +43,9 @@ internal readonly record struct TensorRows(string Tensor, int Total, int First, 
 internal readonly record struct WeightPart(TensorRows Rows, int? TotalColumns, int FirstColumn, int Columns, long Offset, bool IsFloat)
 {
     public string Tensor => Rows.Tensor;
+
+    /// <summary>Of the scales of its blocks, in bytes, where it is held in 8 bits.</summary>
+    public long? ScaleOffset { get; init; }
 
     /// <summary>Elements that are held.</summary>
     public long Count => Rows.Count * (long)Columns;

@@ -11,31 +11,41 @@ internal sealed class WeightUploader : IDisposable
     private const int PieceBytes = 16 << 20;
     private const int Pieces = 3;
 
-    private readonly ElementType _type;
+    private readonly WeightLayout _layout;
     private readonly CudaStream _stream;
+    private readonly PartQuantiser? _quantiser;
     private readonly PinnedMemory _memory;
     private readonly CudaEvent[] _sent;
     private readonly float[] _floats;
     private int _next;
 
-    public WeightUploader(CudaDevice device, ElementType type)
+    public WeightUploader(CudaDevice device, WeightLayout layout)
     {
-        _type = type;
+        _layout = layout;
         _stream = device.NewStream("weights");
+        _quantiser = PartQuantiser.For(device, _stream, layout);
         _memory = device.AllocatePinned((long)Pieces * PieceBytes, "weights on their way");
         _sent = [.. Enumerable.Range(0, Pieces).Select(_ => device.NewEvent())];
         _floats = new float[PieceBytes / sizeof(float)];
     }
 
-    public void Upload(WeightLayout layout, IWeightSource source, IProgress<double>? progress)
+    public void Upload(IWeightSource source, IProgress<double>? progress)
     {
-        var done = 0L;
-        foreach (var part in layout.Parts)
+        var (done, all) = (0L, _layout.Parts.Sum(part => part.Count));
+        foreach (var part in _layout.Parts)
         {
             var tensor = part.TotalColumns is { } columns ? source.Get(part.Tensor, part.Rows.Total, columns) : GetVector(source, part);
-            Upload(part, tensor, layout.Address);
+            if (part.ScaleOffset is null)
+            {
+                Upload(part, tensor, _layout.Address);
+            }
+            else
+            {
+                _quantiser!.Enqueue(part, (rows, target) => Upload(rows, tensor, target)); // the layout has scales
+            }
+
             done += part.Count;
-            progress?.Report((double)done / Math.Max(1, layout.Bytes / layout.ElementBytes));
+            progress?.Report((double)done / Math.Max(1, all));
         }
 
         _stream.Synchronize();
@@ -44,6 +54,7 @@ internal sealed class WeightUploader : IDisposable
     public void Dispose()
     {
         _stream.Dispose();
+        _quantiser?.Dispose();
         Array.ForEach(_sent, sent => sent.Dispose());
         _memory.Dispose();
     }
@@ -86,7 +97,7 @@ internal sealed class WeightUploader : IDisposable
         _stream.Record(_sent[piece]);
     }
 
-    private bool IsHalf(WeightPart part) => !part.IsFloat && _type is ElementType.BFloat16;
+    private bool IsHalf(WeightPart part) => !part.IsFloat && _layout.Type is ElementType.BFloat16;
 
     private int ElementBytesOf(WeightPart part) => IsHalf(part) ? sizeof(ushort) : sizeof(float);
 
