@@ -27,6 +27,9 @@ internal sealed partial class ClusterLog(ILogger logger)
     [LoggerMessage(LogLevel.Warning, "{Silo} is declared dead by {Witness}, {Milliseconds} ms after its lease ended")]
     public partial void DeclaredDead(string silo, string witness, long milliseconds);
 
+    [LoggerMessage(LogLevel.Warning, "{Silo} is declared dead by {Witness}: a connection broke, and its address refuses new ones")]
+    public partial void DeclaredRefused(Orleans.Runtime.SiloAddress silo, string witness);
+
     [LoggerMessage(LogLevel.Error, "The lease of {Silo} (member {Epoch}) is lost: {Reason}. Its grains end, and so does the process if it is set to")]
     public partial void LeaseLost(SiloAddress silo, long epoch, string reason);
 

@@ -75,6 +75,37 @@ public sealed class MembershipTests(RedisProcess redis)
     }
 
     [RedisFact]
+    public async Task One_whose_address_refuses_connections_is_dead_long_before_its_lease_ends()
+    {
+        static void Long(RedisLeaseOptions options) => (options.Lease, options.RenewInterval) = (TimeSpan.FromMinutes(5), TimeSpan.FromMilliseconds(100));
+        await using var first = await TestMember.JoinAsync(redis.Address, _cluster, Long);
+        await using var second = await TestMember.JoinAsync(redis.Address, _cluster, Long);
+        await first.SeesAsync(second.Address, SiloStatus.Active);
+
+        first.Refusals.Refused(second.Address);
+
+        await first.SeesAsync(second.Address, SiloStatus.Dead);
+        await WhenLost.Of(second);
+        Assert.Contains("refuses connections", second.Lease.LostReason, StringComparison.Ordinal);
+        Assert.True(first.Lease.IsHeld);
+    }
+
+    [RedisFact]
+    public async Task One_that_shuts_down_is_left_to_leave_by_itself_and_nobody_believes_a_refusal_that_is_not_to_be_trusted()
+    {
+        await using var first = await TestMember.JoinAsync(redis.Address, _cluster, options => options.TrustRefusals = false);
+        await using var stops = await TestMember.JoinAsync(redis.Address, _cluster);
+        await stops.Announcer.AnnounceAsync(SiloStatus.ShuttingDown);
+
+        Assert.False(await first.Table.BuryAsync(stops.Address, "a refusal", SiloStatus.Active));
+        first.Refusals.Refused(stops.Address);
+        first.Refusals.Refused(first.Address);
+
+        await first.SeesAsync(stops.Address, SiloStatus.ShuttingDown);
+        Assert.True(first.Lease.IsHeld && stops.Lease.IsHeld);
+    }
+
+    [RedisFact]
     public async Task A_client_sees_the_cluster_and_is_not_in_it()
     {
         await using var silo = await TestMember.JoinAsync(redis.Address, _cluster);

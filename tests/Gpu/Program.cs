@@ -9,6 +9,11 @@ internal static class Program
 {
     public static async Task<int> Main(string[] words)
     {
+        if (words is [StickyFault.Word])
+        {
+            return await StickyFault.RunAsync();
+        }
+
         Arguments arguments;
         try
         {

@@ -41,6 +41,7 @@ internal static class RedisClusteringServices
         services.TryAddSingleton<MembershipTable>();
         services.TryAddSingleton<MembershipView>();
         services.TryAddSingleton(NewWatch);
+        services.Replace(ServiceDescriptor.Singleton<IRefusedSilos>(provider => provider.GetRequiredService<ClusterWatch>()));
         services.Replace(ServiceDescriptor.Singleton<IClusterMembershipService>(provider => provider.GetRequiredService<MembershipView>()));
         services.Replace(ServiceDescriptor.Singleton<ISiloMetadataCache>(provider => provider.GetRequiredService<MembershipView>()));
         services.Replace(ServiceDescriptor.Singleton<IClusterGateways>(provider => provider.GetRequiredService<MembershipView>()));

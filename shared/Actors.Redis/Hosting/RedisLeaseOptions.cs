@@ -14,6 +14,12 @@ public sealed class RedisLeaseOptions
     /// <summary>The last share of the lease, in which a member that could not renew is one no more, though others still wait.</summary>
     public double FenceMargin { get; set; } = 0.15;
 
+    /// <summary>
+    /// Whether a silo is dead at once when a connection to it broke and its address refuses new ones: its process has ended. Its lease alone decides where something between
+    /// processes, such as a proxy or a firewall, may refuse for a silo that lives.
+    /// </summary>
+    public bool TrustRefusals { get; set; } = true;
+
     /// <summary>How long one operation may take, a new connection to Redis included.</summary>
     public TimeSpan CommandTimeout { get; set; } = TimeSpan.FromSeconds(1);
 
@@ -29,7 +35,7 @@ public sealed class RedisLeaseOptions
     /// <summary>How long a member trusts its lease after it asked to renew it.</summary>
     internal TimeSpan HeldFor => Lease * (1 - FenceMargin);
 
-    /// <summary>For one host or one rack: a killed silo is dead to all within 1.2 s.</summary>
+    /// <summary>For one host or one rack: a silo that is frozen or cut off is dead to all within 1.2 s.</summary>
     public void UseFastProfile()
     {
         Lease = TimeSpan.FromMilliseconds(700);

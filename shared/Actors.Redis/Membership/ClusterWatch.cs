@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using Orleans.Runtime;
 using StackExchange.Redis;
 
 namespace Loire.Actors.Redis;
@@ -19,7 +20,7 @@ internal sealed class ClusterWatch(
     TimeProvider time,
     ILoggerFactory loggers,
     MemberLease? lease,
-    Orleans.Runtime.SiloAddress? self) : IAsyncDisposable, IDisposable
+    SiloAddress? self) : IRefusedSilos, IAsyncDisposable, IDisposable
 {
     private static readonly TimeSpan ShortestWait = TimeSpan.FromMilliseconds(10); // a lease in its grace ends at a time that a beat cannot foretell
 
@@ -61,6 +62,15 @@ internal sealed class ClusterWatch(
 
     /// <summary>Beats now.</summary>
     public void Wake() => BeatBy(time.GetTimestamp());
+
+    /// <summary>Ends the membership of an active silo whose process has ended. One that stops by itself has another status, and says when it is done.</summary>
+    public void Refused(SiloAddress silo)
+    {
+        if (_options.TrustRefusals && silo != self)
+        {
+            _ = BuryRefusedAsync(silo);
+        }
+    }
 
     /// <summary>Removes what a silo that is gone has in the directory; false when not all could be removed now.</summary>
     public async Task<bool> SweepAsync(string silo, CancellationToken cancellationToken)
@@ -105,6 +115,23 @@ internal sealed class ClusterWatch(
 
     /// <summary>For containers that dispose synchronously: ends, but does not wait.</summary>
     public void Dispose() => _ = DisposeAsync().AsTask();
+
+    private async Task BuryRefusedAsync(SiloAddress silo)
+    {
+        try
+        {
+            if (await table.BuryAsync(silo, $"{_witness}, to whom its address refuses connections", SiloStatus.Active, _stopping.Token))
+            {
+                ClusterMetrics.Deaths.Add(1);
+                _log.DeclaredRefused(silo, _witness);
+                await view.Refresh(cancellationToken: _stopping.Token);
+            }
+        }
+        catch (Exception exception) when (exception is RedisUnavailableException or OperationCanceledException or ObjectDisposedException)
+        {
+            // Then its lease ends.
+        }
+    }
 
     private void OnPublished(RedisValue version)
     {

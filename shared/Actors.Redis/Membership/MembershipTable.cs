@@ -33,9 +33,9 @@ internal sealed class MembershipTable(RedisLink link, ClusterKeys keys, IOptions
     public async Task<long> SetStatusAsync(SiloAddress silo, SiloStatus status, CancellationToken cancellationToken) =>
         (long)await EvalAsync(RedisScript.Status, $"Setting the status of {silo} to {status}", cancellationToken, silo.ToParsableString(), (int)status);
 
-    /// <summary>Ends a membership at once; false when there is none.</summary>
-    public async Task<bool> BuryAsync(SiloAddress silo, string by, CancellationToken cancellationToken = default) =>
-        (long)await EvalAsync(RedisScript.Bury, $"Declaring {silo} dead", cancellationToken, silo.ToParsableString(), by) == 1;
+    /// <summary>Ends a membership at once; false when there is none, or the silo has another status than it has to have.</summary>
+    public async Task<bool> BuryAsync(SiloAddress silo, string by, SiloStatus needed = SiloStatus.None, CancellationToken cancellationToken = default) =>
+        (long)await EvalAsync(RedisScript.Bury, $"Declaring {silo} dead", cancellationToken, silo.ToParsableString(), by, (int)needed) == 1;
 
     /// <summary>The version and all rows.</summary>
     public async Task<(long Version, IReadOnlyList<(string Silo, string Row)> Rows)> ReadAsync(CancellationToken cancellationToken)

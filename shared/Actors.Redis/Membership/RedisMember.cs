@@ -105,7 +105,7 @@ internal sealed class RedisMember(
             if (lease.IsHeld)
             {
                 lease.Leave();
-                await table.BuryAsync(local.SiloAddress, "itself, as it left", cancellationToken);
+                await table.BuryAsync(local.SiloAddress, "itself, as it left", cancellationToken: cancellationToken);
                 await watch.SweepAsync(local.SiloAddress.ToParsableString(), cancellationToken);
                 await view.Refresh(cancellationToken: cancellationToken);
                 _log.Left(local.SiloAddress, keys.ClusterId);

@@ -38,6 +38,9 @@ internal sealed partial class Connection
     /// <summary>Whether new calls may be sent: the connection is open, and the other side has not said goodbye.</summary>
     public bool TakesCalls => IsOpen && !_isLeaving;
 
+    /// <summary>Whether the other side has said goodbye.</summary>
+    public bool IsLeaving => Volatile.Read(ref _isLeaving);
+
     /// <summary>Called once, when the connection has closed.</summary>
     public Action<Connection>? Closed { get; set; }
 

@@ -3,6 +3,7 @@ using System.Net;
 using System.Net.Security;
 using System.Net.Sockets;
 using Loire.Actors.Calls;
+using Microsoft.Extensions.DependencyInjection;
 using Orleans.Runtime;
 
 namespace Loire.Actors.Transport;
@@ -13,6 +14,7 @@ internal sealed class LinkTable(SiloRuntime runtime, TransportOptions options, s
     private readonly ConcurrentDictionary<SiloAddress, Link> _links = new();
     private readonly ConcurrentDictionary<Connection, bool> _accepted = new();
     private readonly CancellationTokenSource _stop = new();
+    private readonly RefusalProbe _probe = new(runtime, runtime.Services.GetService<IRefusedSilos>());
     private Socket? _listener;
     private ITimer? _keepAlive;
     private int _handshakes;
@@ -108,7 +110,7 @@ internal sealed class LinkTable(SiloRuntime runtime, TransportOptions options, s
             throw;
         }
 
-        return new Connection(runtime, channel, options, silo, isDialled: true);
+        return new Connection(runtime, channel, options, silo, isDialled: true) { Closed = broken => _probe.Look(broken, _stop.Token) };
     }
 
     /// <summary>A silo is dead: its connections close, and its calls fail at once.</summary>
@@ -236,6 +238,7 @@ internal sealed class LinkTable(SiloRuntime runtime, TransportOptions options, s
         connection.Closed = closed =>
         {
             _accepted.TryRemove(closed, out _);
+            _probe.Look(closed, _stop.Token);
             if (IsClient(closed.Peer) && _links.TryGetValue(closed.Peer, out var left) && left.Current is null)
             {
                 _links.TryRemove(new(closed.Peer, left));

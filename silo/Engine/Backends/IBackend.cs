@@ -32,6 +32,12 @@ internal interface IBackend : IDisposable
     /// <remarks>For backends on which a row of logits is far away.</remarks>
     TokenLogProb Greedy(int index) => throw new NotSupportedException("This backend gives logits.");
 
+    /// <summary>Whether <see cref="Candidates"/> can be asked of the last step's rows: the step needed them, and the backend gives them.</summary>
+    bool HasCandidates => false;
+
+    /// <summary>The best logits of the last step's row, and the sum over all of it. Valid until the next call.</summary>
+    LogitCandidates Candidates(int index) => throw new NotSupportedException("This backend gives logits.");
+
     /// <summary>Puts a shard in the place of another that has the same experts. Between two steps.</summary>
     void Route(ICpuShard from, ICpuShard to) => throw new NotSupportedException("This backend's shards do not move.");
 

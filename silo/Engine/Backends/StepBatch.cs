@@ -30,6 +30,9 @@ public sealed class StepBatch
 
     public int LogitsCount { get; private set; }
 
+    /// <summary>Whether a row of logits is asked for more than its best token.</summary>
+    public bool NeedsCandidates { get; set; }
+
     public int FreeRows => _tokens.Length - RowCount;
 
     public int FreeSequences => _sequences.Length - SequenceCount;
@@ -48,7 +51,11 @@ public sealed class StepBatch
     /// <summary>Rows whose logits are wanted, in the order of the logits buffer.</summary>
     public ReadOnlySpan<int> LogitsRows => _logitsRows.AsSpan(0, LogitsCount);
 
-    public void Clear() => RowCount = SequenceCount = LogitsCount = 0;
+    public void Clear()
+    {
+        RowCount = SequenceCount = LogitsCount = 0;
+        NeedsCandidates = false;
+    }
 
     /// <param name="slot">Holds the recurrent state after <paramref name="start"/> tokens.</param>
     /// <param name="pages">Page table with room for all tokens up to the last one added here.</param>

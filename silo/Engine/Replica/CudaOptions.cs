@@ -23,4 +23,7 @@ public sealed record CudaOptions
 
     /// <summary>Whether decode steps run as captured graphs.</summary>
     public bool UseGraphs { get; init; } = true;
+
+    /// <summary>Whether sampled rows bring their best tokens to the host, and whole rows only where those are not enough; otherwise whole rows always. The tokens are the same.</summary>
+    public bool UseCandidates { get; init; } = true;
 }

@@ -348,6 +348,7 @@ internal sealed partial class StepLoop : IDisposable
 
             var reachesEnd = sequence.Computed + _counts[i] == sequence.Count;
             _batch.Add(place.Slot, place.Pages, sequence.Computed, sequence.Next(_counts[i]), reachesEnd ? LogitsWanted.Last : LogitsWanted.None);
+            _batch.NeedsCandidates |= reachesEnd && !sequence.Sampler.IsPlain;
             _inStep.Add(sequence);
         }
     }
@@ -402,12 +403,17 @@ internal sealed partial class StepLoop : IDisposable
         }
     }
 
-    /// <summary>The backend's own choice where that is all that is asked for. What it cannot choose from is looked at here, and refused with its reason.</summary>
+    /// <summary>The backend's own choice where that is all that is asked for, then the choice from its candidates where that is certain. Any other row is looked at here as a whole, and what cannot be chosen from is refused with its reason.</summary>
     private Sampling.TokenLogProb Choose(Sequence sequence, int logits)
     {
         if (_backend.HasGreedy && sequence.Sampler.IsPlain && _backend.Greedy(logits) is var best && !float.IsNaN(best.LogProb))
         {
             return best with { LogProb = float.NaN };
+        }
+
+        if (_backend.HasCandidates && !sequence.Sampler.IsPlain && sequence.Sampler.TrySample(_backend.Candidates(logits), sequence.Count, out var sampled))
+        {
+            return sampled;
         }
 
         return sequence.Sampler.Sample(_backend.Logits(logits), sequence.Count);

@@ -14,6 +14,7 @@ public sealed class Sampler
     private readonly int _vocabularySize;
     private readonly TokenPenalties _penalties;
     private readonly TokenDraw _draw;
+    private readonly CandidateDraw _candidateDraw;
     private readonly LogProbReport? _report;
 
     /// <exception cref="ArgumentException">A setting is out of range; names the field.</exception>
@@ -24,6 +25,7 @@ public sealed class Sampler
         _vocabularySize = vocabularySize;
         _penalties = new TokenPenalties(vocabularySize, settings);
         _draw = new TokenDraw(settings);
+        _candidateDraw = new CandidateDraw(settings, vocabularySize);
         _report = settings.LogProbs < 0 ? null : new LogProbReport(Math.Min(settings.LogProbs, vocabularySize));
         Settings = settings;
     }
@@ -33,7 +35,7 @@ public sealed class Sampler
     /// <summary>Whether <see cref="Sample"/> is no more than the best token, without its log-probability.</summary>
     public bool IsPlain => Settings.Temperature == 0 && _report is null && !_penalties.IsActive;
 
-    /// <summary>The best tokens of the last <see cref="Sample"/>, best first: as many as <see cref="SamplingSettings.LogProbs"/>. Valid until the next one.</summary>
+    /// <summary>The best tokens of the last <see cref="Sample"/> or successful <see cref="TrySample"/>, best first: as many as <see cref="SamplingSettings.LogProbs"/>. Valid until the next one.</summary>
     public ReadOnlySpan<TokenLogProb> Alternatives => _report is null ? [] : _report.Alternatives;
 
     /// <summary>Counts tokens of the prompt, for the repetition penalty.</summary>
@@ -76,6 +78,48 @@ public sealed class Sampler
         var token = Settings.Temperature == 0 ? best : _draw.Pick(adjusted, max, position, workspace);
         var logProb = _report is null ? float.NaN : _report.Fill(logits, rawMax, token, workspace);
         return new TokenLogProb(token, logProb);
+    }
+
+    /// <summary>Picks the token at <paramref name="position"/> from the best of a row.</summary>
+    /// <param name="candidates">Of the row.</param>
+    /// <param name="position">In the sequence, prompt included.</param>
+    /// <param name="sampled">What <see cref="Sample"/> gives for the whole row; log-probabilities may differ by the error of the candidates' sum.</param>
+    /// <returns>False where it is not certain which token that is, or whether it is one: only the whole row can tell.</returns>
+    public bool TrySample(in LogitCandidates candidates, long position, out TokenLogProb sampled)
+    {
+        if (candidates.VocabularySize != _vocabularySize)
+        {
+            throw new ArgumentException($"The candidates are of {candidates.VocabularySize} logits; the vocabulary has {_vocabularySize} tokens.", nameof(candidates));
+        }
+
+        sampled = default;
+        var known = KnownTokens.Of(candidates, _penalties);
+        var others = OtherTokens.Of(candidates, _penalties);
+        if (!double.IsFinite(candidates.LogSumExp) || !float.IsFinite(known.Max) || known.Max < others.Ceiling || _report?.CanFill(candidates) is false)
+        {
+            return false;
+        }
+
+        if (!TryPick(candidates, known, others, position, out var token))
+        {
+            return false;
+        }
+
+        sampled = new TokenLogProb(token, _report is null ? float.NaN : _report.Fill(candidates, token));
+        return true;
+    }
+
+    private bool TryPick(in LogitCandidates candidates, KnownTokens known, in OtherTokens others, long position, out int token)
+    {
+        if (Settings.Temperature == 0)
+        {
+            token = known.Best;
+            return known.Max > others.Ceiling;
+        }
+
+        var scale = TokenDraw.ScaleOf(Settings);
+        known.Weigh(scale);
+        return _candidateDraw.TryPick(known, others.At(candidates, _penalties, known.Max, scale), CounterRandom.Uniform(Settings.Seed, (ulong)position), out token);
     }
 
     private static int Best(ReadOnlySpan<float> logits, long position, out float max)

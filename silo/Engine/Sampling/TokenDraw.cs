@@ -4,6 +4,13 @@ namespace Loire.Engine.Sampling;
 /// <remarks>In the order of tokens and not of weights, so that rounding that swaps two near-equal tokens does not change which one is drawn.</remarks>
 internal sealed class TokenDraw(SamplingSettings settings)
 {
+    /// <summary>What differences of logits are multiplied with: the inverse of the temperature.</summary>
+    public static float ScaleOf(SamplingSettings settings)
+    {
+        const float steepest = 1e30f; // a temperature so low that its inverse is infinite would make 0 · ∞
+        return Math.Min(1 / settings.Temperature, steepest);
+    }
+
     /// <param name="logits">With penalties and bias; no NaN.</param>
     /// <param name="max">Their greatest, finite.</param>
     /// <param name="position">Of the token that is drawn.</param>
@@ -29,8 +36,7 @@ internal sealed class TokenDraw(SamplingSettings settings)
     /// <returns>An index of the logits.</returns>
     private int Draw(ReadOnlySpan<float> logits, float max, double uniform, Span<float> weights, Span<float> scratch)
     {
-        const float steepest = 1e30f; // a temperature so low that its inverse is infinite would make 0 · ∞
-        var total = LogitVectors.Exponentials(logits, max, Math.Min(1 / settings.Temperature, steepest), weights);
+        var total = LogitVectors.Exponentials(logits, max, ScaleOf(settings), weights);
         if (settings.TopP < 1)
         {
             KeepNucleus(weights, settings.TopP * total, scratch);

@@ -37,6 +37,8 @@ internal sealed class TestMember : IAsyncDisposable
 
     public ISiloAnnouncer Announcer => _services.GetRequiredService<ISiloAnnouncer>();
 
+    public IRefusedSilos Refusals => _services.GetRequiredService<IRefusedSilos>();
+
     public MembershipTable Table => _services.GetRequiredService<MembershipTable>();
 
     public ClusterKeys Keys => _services.GetRequiredService<ClusterKeys>();

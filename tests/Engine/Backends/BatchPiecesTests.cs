@@ -21,6 +21,7 @@ public sealed class BatchPiecesTests
             Assert.InRange(pieces.Length, 1, most);
             Assert.Equal(RowsOf(batch), pieces.SelectMany(RowsOf));
             Assert.Equal(WantedOf(batch), pieces.SelectMany(WantedOf));
+            Assert.All(pieces, piece => Assert.Equal(batch.NeedsCandidates, piece.NeedsCandidates));
             Assert.All(pieces, piece => Assert.InRange(piece.RowCount, 1, BatchPieces.MostRows(maxRows, most)));
             AssertCutAtPages(batch, pieces);
         }
@@ -52,7 +53,7 @@ public sealed class BatchPiecesTests
 
     private static StepBatch RandomBatch(Random random, int maxRows)
     {
-        var batch = new StepBatch(maxRows, 64, maxRows);
+        var batch = new StepBatch(maxRows, 64, maxRows) { NeedsCandidates = random.Next(2) == 0 };
         for (var slot = 0; slot < 64 && batch.FreeRows > 0; slot++)
         {
             var rows = random.Next(3) == 0 ? 1 : random.Next(1, Math.Min(batch.FreeRows, 3000) + 1);

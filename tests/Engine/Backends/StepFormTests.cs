@@ -33,7 +33,7 @@ public sealed class StepFormTests
         batch.Add(slot: 1, [1, 2], start: 64, [1], LogitsWanted.Last);
         batch.Add(slot: 2, [3], start: 0, [1], LogitsWanted.Last);
 
-        Assert.Equal(new StepForm(Rows: 4, Sequences: 4, LogitsRows: 4, PageStride: 16, IsDecode: true), StepForm.Of(batch, 8));
+        Assert.Equal(new StepForm(Rows: 4, Sequences: 4, LogitsRows: 4, PageStride: 16, IsDecode: true, HasCandidates: false), StepForm.Of(batch, 8));
     }
 
     [Fact]
@@ -42,7 +42,17 @@ public sealed class StepFormTests
         var batch = new StepBatch(100, 8, 8);
         batch.Add(slot: 0, [0], start: 5, [1], LogitsWanted.Last);
         batch.Add(slot: 1, [.. Enumerable.Range(1, 18)], start: 1090, new int[7], LogitsWanted.None);
+        batch.NeedsCandidates = true;
 
-        Assert.Equal(new StepForm(Rows: 8, Sequences: 2, LogitsRows: 1, PageStride: 32, IsDecode: false), StepForm.Of(batch, 8));
+        Assert.Equal(new StepForm(Rows: 8, Sequences: 2, LogitsRows: 1, PageStride: 32, IsDecode: false, HasCandidates: true), StepForm.Of(batch, 8));
+    }
+
+    [Fact]
+    public void A_step_without_logits_has_no_candidates()
+    {
+        var batch = new StepBatch(100, 8, 8) { NeedsCandidates = true };
+        batch.Add(slot: 0, [0], start: 0, new int[7], LogitsWanted.None);
+
+        Assert.False(StepForm.Of(batch, 8).HasCandidates);
     }
 }

@@ -1,6 +1,8 @@
 using System.Runtime.InteropServices;
 using Loire.Engine.Backends;
+using Loire.Engine.Sampling;
 using Loire.Engine.State;
+using Loire.Engine.Tests.Sampling;
 
 namespace Loire.Engine.Tests.Replica;
 
@@ -13,6 +15,7 @@ internal sealed class HashingBackend(int slots, int pages, int vocabularySize = 
     private readonly ulong[] _states = new ulong[slots];
     private readonly int[,] _pages = new int[pages, StateShape.PageTokens];
     private readonly List<float[]> _logits = [];
+    private bool _needsCandidates;
 
     public int VocabularySize => vocabularySize;
 
@@ -24,6 +27,12 @@ internal sealed class HashingBackend(int slots, int pages, int vocabularySize = 
 
     /// <summary>Called before each step, on the stepping thread.</summary>
     public Action<StepBatch>? OnRun { get; set; }
+
+    /// <summary>Best tokens of a row that are given where a step needs them; 0: none.</summary>
+    public int CandidateCount { get; init; }
+
+    /// <summary>Rows that were asked for as a whole, and for their candidates.</summary>
+    public (int Whole, int Candidates) RowsAsked { get; private set; }
 
     public bool IsDisposed { get; private set; }
 
@@ -50,6 +59,7 @@ internal sealed class HashingBackend(int slots, int pages, int vocabularySize = 
     {
         OnRun?.Invoke(batch);
         _logits.Clear();
+        _needsCandidates = batch.NeedsCandidates;
         foreach (var sequence in batch.Sequences)
         {
             if (_states[sequence.Slot] != Fold(sequence.Pages, sequence.Start))
@@ -73,7 +83,19 @@ internal sealed class HashingBackend(int slots, int pages, int vocabularySize = 
         }
     }
 
-    public ReadOnlySpan<float> Logits(int index) => _logits[index];
+    public ReadOnlySpan<float> Logits(int index)
+    {
+        RowsAsked = (RowsAsked.Whole + 1, RowsAsked.Candidates);
+        return _logits[index];
+    }
+
+    public bool HasCandidates => _needsCandidates && CandidateCount > 0;
+
+    public LogitCandidates Candidates(int index)
+    {
+        RowsAsked = (RowsAsked.Whole, RowsAsked.Candidates + 1);
+        return new CandidatesOf(_logits[index], CandidateCount).Value;
+    }
 
     public void ClearState(int slot) => _states[slot] = 0;
 

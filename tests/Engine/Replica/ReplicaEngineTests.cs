@@ -336,6 +336,28 @@ public sealed class ReplicaEngineTests
         await AssertIdleAsync(engine);
     }
 
+    [Theory]
+    [InlineData(50)] // all
+    [InlineData(2)] // equals at the border: never certain
+    public async Task ASampledSequence_GeneratesTheSameFromCandidatesAsFromWholeRows(int candidateCount)
+    {
+        var whole = new HashingBackend(2, 16);
+        var some = new HashingBackend(2, 16) { CandidateCount = candidateCount };
+        var sampled = Request(Prompt(8, 30), 40) with { Sampling = new SamplingSettings { Temperature = 1, TopK = 5, Seed = 3 } };
+        var generated = new List<int[]>();
+        foreach (var backend in new[] { whole, some })
+        {
+            await using var engine = new ReplicaEngine(backend, contextLength: 4096, Options, tokenizer: null);
+            var greedy = EndAsync(engine, Request(Prompt(9, 20), 60));
+            generated.Add(await EndAsync(engine, sampled));
+            Assert.Equal(HashingBackend.Alone(Prompt(9, 20), 60), await greedy);
+        }
+
+        Assert.Equal(generated[0], generated[1]);
+        Assert.Equal((100, 0), whole.RowsAsked);
+        Assert.Equal((candidateCount == 50 ? 60 : 100, 40), some.RowsAsked); // greedy ones are no matter of candidates
+    }
+
     private static async Task<int[]> EndAsync(ReplicaEngine engine, SequenceRequest request)
     {
         var sequence = engine.Start(request);

@@ -87,7 +87,7 @@ internal sealed class GpuBench(ModelFolder model, CudaOptions cuda, GpuBenchPlan
 
     private static GpuBenchRow Exchanged(ExchangeTimes times)
     {
-        var name = $"sums of {times.Rows} rows over the GPUs, twice a layer: {times.Exchange.TotalMicroseconds:0.0} us each; only meeting: {times.Meeting.TotalMicroseconds:0.0} us; peer copies: {times.Copies.TotalMicroseconds:0.0} us";
+        var name = $"sums of {times.Rows} rows over the GPUs, twice a layer: {times.Exchange.TotalMicroseconds:0.0} us each; peer copies: {times.Copies.TotalMicroseconds:0.0} us";
         return new GpuBenchRow(name, 1 / times.Exchange.TotalSeconds, double.NaN, double.NaN, times.Copies / times.Exchange);
     }
 
@@ -135,7 +135,9 @@ internal sealed record GpuBenchPlan
 /// <param name="Share">Of the limit.</param>
 internal sealed record GpuBenchRow(string Name, double TokensPerSecond, double Low, double High, double Share)
 {
-    public string AsText() => $"{Name,-64} {TokensPerSecond,10:0.0} /s ({Low:0.0} to {High:0.0})  {(double.IsNaN(Share) ? "" : $"{Share:0.0%} of the limit")}";
+    private string Spread => double.IsNaN(Low) ? "" : $"({Low:0.0} to {High:0.0})";
 
-    public string AsMarkdown() => $"| {Name} | {TokensPerSecond:0.0} ({Low:0.0} to {High:0.0}) | {(double.IsNaN(Share) ? "" : $"{Share:0.0%}")} |";
+    public string AsText() => $"{Name,-64} {TokensPerSecond,10:0.0} /s {Spread}  {(double.IsNaN(Share) ? "" : $"{Share:0.0%} of the limit")}";
+
+    public string AsMarkdown() => $"| {Name} | {TokensPerSecond:0.0} {Spread} | {(double.IsNaN(Share) ? "" : $"{Share:0.0%}")} |";
 }

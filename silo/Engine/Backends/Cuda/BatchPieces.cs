@@ -58,7 +58,13 @@ internal sealed class BatchPieces
             }
         }
 
-        return _pieces.AsSpan(0, piece + 1);
+        var pieces = _pieces.AsSpan(0, piece + 1);
+        foreach (var cut in pieces)
+        {
+            cut.NeedsCandidates = batch.NeedsCandidates;
+        }
+
+        return pieces;
     }
 
     private static int RowsOfPiece(int rows, int pieces) =>

@@ -21,6 +21,7 @@ internal sealed class CudaBackend : IBackend
     private readonly StepResults _results;
     private readonly BatchPieces _pieces;
     private readonly int _mostDecodeRows;
+    private readonly bool _useCandidates;
 
     private CudaBackend(ModelGraph graph, in BackendSizes sizes, CudaOptions options, GpuPlan plan, Action<CudaPart> fill)
     {
@@ -30,6 +31,7 @@ internal sealed class CudaBackend : IBackend
             Slots = sizes.Slots;
             Pages = sizes.Pages;
             VocabularySize = graph.VocabularySize;
+            _useCandidates = options.UseCandidates;
             _mostDecodeRows = StepForm.BucketOf(Math.Min(sizes.Slots, sizes.MaxRows), int.MaxValue);
             var pieces = plan.Stages.Length == 1 ? 1 : Math.Min(PiecesPerStage * (plan.Stages.Length - 1), Math.Max(1, sizes.MaxRows / BatchPieces.LeastRows));
             var logitsRows = Math.Max(sizes.MaxLogitsRows, _mostDecodeRows);
@@ -99,11 +101,12 @@ internal sealed class CudaBackend : IBackend
     /// <summary>The same without waiting for the devices. The batch may be filled anew at once.</summary>
     public void Enqueue(StepBatch batch)
     {
-        _results.Clear();
+        _results.Clear(batch.NeedsCandidates && _useCandidates);
         var lane = 0;
         foreach (var piece in _pieces.Cut(batch))
         {
             var form = StepForm.Of(piece, _mostDecodeRows);
+            form = form with { HasCandidates = form.HasCandidates && _useCandidates };
             var firstResult = _results.Add(piece.LogitsCount, form.LogitsRows);
             for (var i = 0; i < _stages.Count; i++)
             {
@@ -125,6 +128,10 @@ internal sealed class CudaBackend : IBackend
     public bool HasGreedy => true;
 
     public TokenLogProb Greedy(int index) => _results.Greedy(index);
+
+    public bool HasCandidates => _results.HasCandidates;
+
+    public LogitCandidates Candidates(int index) => _results.Candidates(index);
 
     public void ClearState(int slot) => _states.Clear(slot);
 
@@ -198,6 +205,7 @@ internal sealed class CudaBackend : IBackend
         foreach (var rows in new[] { Math.Min(StateShape.PageTokens + 5, Math.Min(room, pages.Count * StateShape.PageTokens)), 1, 1 })
         {
             batch.Clear();
+            batch.NeedsCandidates = rows > 1;
             batch.Add(slot: 0, pages, start: 0, new int[rows], LogitsWanted.Last);
             Run(batch);
         }

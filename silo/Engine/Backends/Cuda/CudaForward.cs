@@ -8,7 +8,7 @@ namespace Loire.Engine.Backends.Cuda;
 /// <summary>Enqueues one part's kernels of a step, one after the other on its stream. Nothing here waits for the device.</summary>
 /// <remarks>
 /// <para>1 <see cref="Begin"/>: embedding, or the stream from the stage before; for each layer: 2 <see cref="Mix"/>: residual, norm and mixer, 3 <see cref="Feed"/>: residual, norm and feed-forward;
-/// at the end 4 <see cref="Score"/>: logits of the wanted rows and the best token of each, or <see cref="Carry"/>: the stream for the next stage.</para>
+/// at the end 4 <see cref="Score"/>: logits of the wanted rows and the best token or tokens of each, or <see cref="Carry"/>: the stream for the next stage.</para>
 /// <para>Where a stage has several parts, each ends 2 and 3 by giving its share of the sum to all of them, and the next norm adds them: the caller lets the parts meet in between.</para>
 /// <para>In a decode step queries, keys and values are fp32 up to the state or the page: it costs nothing there. Beside pieces of prompts they are T, so a row's last bits depend on which step it is in.</para>
 /// <para>In a post-norm model the residual is the norm itself, and the stream holds that.</para>
@@ -100,7 +100,12 @@ internal sealed class CudaForward : IDisposable
             Stream, results.Device.X(first), rows, _graph.HiddenSize,
             new LinearOutput(_weights.Output.Address, checked((int)logits.Columns), logits.Address, IsFloat: true));
         _kernels.Greedy.Enqueue(Stream, logits, results.Device.GreedyTokens(first, rows), results.Device.GreedyLogProbs(first, rows), results.Device.Sampling, results.Device.GreedyMaxima(first, rows));
-        results.EnqueueGreedy(Stream, first, rows);
+        if (_form.HasCandidates)
+        {
+            results.Candidates.Enqueue(_kernels.Top, Stream, logits, first);
+        }
+
+        results.EnqueueCopies(Stream, first, rows, _form.HasCandidates);
     }
 
     /// <summary>Leaves the stream after the last layer, which the next stage begins with, in the place of what was projected last.</summary>

@@ -36,6 +36,7 @@ internal sealed class CudaKernels : IDisposable
         GatedNorm = new GatedNorm(Module("GatedNorm"), type);
         Rope = new RopeAppend(Module("RopeAppend"));
         Greedy = new GreedySampling(Module("Sampling"));
+        Top = new TopCandidates(Module("TopCandidates"));
         Pages = new PageBlobs(Module("PageBlobs"));
         Clear = new StateClear(Module("PageBlobs"));
     }
@@ -55,6 +56,8 @@ internal sealed class CudaKernels : IDisposable
     public RopeAppend Rope { get; }
 
     public GreedySampling Greedy { get; }
+
+    public TopCandidates Top { get; }
 
     public PageBlobs Pages { get; }
 

@@ -82,7 +82,7 @@ internal sealed class CudaPart : IDisposable
     public CudaEvent Met { get; }
 
     /// <summary>What the weights, the states and the activations take, in bytes.</summary>
-    public (long Weights, long States, long Activations) Memory => (Weights.Bytes, States.Bytes, Buffers.Bytes + (Sums?.Bytes ?? 0) + (Results?.Device.Bytes ?? 0));
+    public (long Weights, long States, long Activations) Memory => (Weights.Bytes, States.Bytes, Buffers.Bytes + (Sums?.Bytes ?? 0) + (Results?.Bytes ?? 0));
 
     /// <summary>The state before any token, in all layers at once.</summary>
     public void Clear(int slot)

@@ -2,11 +2,11 @@ using Loire.Cuda;
 
 namespace Loire.Engine.Backends.Cuda;
 
-/// <summary>Captured decode steps, one for each size of batch. A longer page table is a new parameter of the same graph, not a new graph.</summary>
+/// <summary>Captured decode steps, two for each size of batch: with candidates and without. A longer page table is a new parameter of the same graph, not a new graph.</summary>
 /// <remarks>A form's first step runs kernel by kernel, so that whatever is made at the first use is there when the second is captured.</remarks>
 internal sealed class DecodeGraphs(CudaStream stream) : IDisposable
 {
-    private readonly Dictionary<int, Captured> _byRows = [];
+    private readonly Dictionary<(int Rows, bool HasCandidates), Captured> _bySize = [];
 
     /// <summary>Graphs captured, and graphs that took new parameters.</summary>
     public (int Captures, int Updates) Counts { get; private set; }
@@ -16,10 +16,10 @@ internal sealed class DecodeGraphs(CudaStream stream) : IDisposable
     /// <param name="enqueue">The same work, kernel by kernel.</param>
     public void Run(in StepForm form, int generation, Action enqueue)
     {
-        if (!_byRows.TryGetValue(form.Rows, out var captured))
+        if (!_bySize.TryGetValue((form.Rows, form.HasCandidates), out var captured))
         {
             enqueue();
-            _byRows[form.Rows] = new Captured();
+            _bySize[(form.Rows, form.HasCandidates)] = new Captured();
             return;
         }
 
@@ -37,12 +37,12 @@ internal sealed class DecodeGraphs(CudaStream stream) : IDisposable
 
     public void Dispose()
     {
-        foreach (var captured in _byRows.Values)
+        foreach (var captured in _bySize.Values)
         {
             captured.Graph?.Dispose();
         }
 
-        _byRows.Clear();
+        _bySize.Clear();
     }
 
     private void Update(Captured captured, in StepForm form, int generation, Action enqueue)

@@ -30,7 +30,6 @@ internal sealed class ExchangeMeasure
             Push(rows);
             _stage.Meet();
         }),
-        TimeCaptured(_stage.Meet),
         Best(() => Repeat(() => Copy(rows)))); // the driver captures no copies to another device
 
     private void Push(int rows)

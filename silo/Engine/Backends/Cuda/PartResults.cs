@@ -15,13 +15,26 @@ internal sealed class PartResults : IDisposable
         _part = part;
         var (first, end) = part.Weights.Vocabulary;
         Device = new ResultBuffers(part.Device, graph.HiddenSize, end - first, type, rows);
+        Candidates = new PartCandidates(part.Device, end - first, rows);
         _greedy = part.Device.AllocatePinned((long)rows * GreedyRow.Length * sizeof(int), "sampled tokens");
     }
 
     public ResultBuffers Device { get; }
 
-    /// <summary>A part of the step: the copy of the best tokens.</summary>
-    public void EnqueueGreedy(CudaStream stream, int first, int rows) => stream.Copy(Device.Greedy(first, rows), _greedy, OffsetOf(first));
+    public PartCandidates Candidates { get; }
+
+    /// <summary>On the device.</summary>
+    public long Bytes => Device.Bytes + Candidates.Bytes;
+
+    /// <summary>A part of the step: the copies of the best token of each row, and of its candidates where the step has them.</summary>
+    public void EnqueueCopies(CudaStream stream, int first, int rows, bool hasCandidates)
+    {
+        stream.Copy(Device.Greedy(first, rows), _greedy, OffsetOf(first));
+        if (hasCandidates)
+        {
+            Candidates.EnqueueCopy(stream, first, rows);
+        }
+    }
 
     /// <summary>After the step: the best token of a row among those that are here.</summary>
     /// <param name="step">Rows that were computed together.</param>
@@ -33,6 +46,13 @@ internal sealed class PartResults : IDisposable
         var (logProb, max) = (FloatAt(offset, step.Padded + row), FloatAt(offset, (2 * step.Padded) + row));
         return new GreedyPart(token + _part.Weights.Vocabulary.First, logProb, max);
     }
+
+    /// <summary>After the step: adds the candidates of a row that are here.</summary>
+    /// <param name="step">Rows that were computed together, with candidates.</param>
+    /// <param name="row">Of those.</param>
+    /// <param name="to">Has those of the parts before.</param>
+    public void Merge(in ResultRows step, int row, CandidateRow to) =>
+        to.Merge(Candidates.Tokens(step, row), Candidates.Logits(step, row), _part.Weights.Vocabulary.First);
 
     /// <summary>Brings rows of logits to the host, when the stream has come so far.</summary>
     /// <param name="first">Row of the device.</param>
@@ -59,6 +79,7 @@ internal sealed class PartResults : IDisposable
     public void Dispose()
     {
         _greedy.Dispose();
+        Candidates.Dispose();
         Device.Dispose();
     }
 

@@ -8,7 +8,8 @@ namespace Loire.Engine.Backends.Cuda;
 /// <param name="LogitsRows">With padding.</param>
 /// <param name="PageStride">Pages of one sequence that the page table has room for; a power of two.</param>
 /// <param name="IsDecode">Each sequence has one row, whose logits are wanted.</param>
-internal readonly record struct StepForm(int Rows, int Sequences, int LogitsRows, int PageStride, bool IsDecode)
+/// <param name="HasCandidates">The best tokens of each row of logits are found, not only the best one.</param>
+internal readonly record struct StepForm(int Rows, int Sequences, int LogitsRows, int PageStride, bool IsDecode, bool HasCandidates)
 {
     private const int LeastPages = 16;
 
@@ -30,11 +31,11 @@ internal readonly record struct StepForm(int Rows, int Sequences, int LogitsRows
         var isDecode = batch.RowCount == batch.SequenceCount && batch.LogitsCount == batch.RowCount;
         if (!isDecode)
         {
-            return new StepForm(batch.RowCount, batch.SequenceCount, batch.LogitsCount, stride, false);
+            return new StepForm(batch.RowCount, batch.SequenceCount, batch.LogitsCount, stride, false, batch.NeedsCandidates && batch.LogitsCount > 0);
         }
 
         var bucket = BucketOf(batch.RowCount, mostSequences);
-        return new StepForm(bucket, bucket, bucket, stride, true);
+        return new StepForm(bucket, bucket, bucket, stride, true, batch.NeedsCandidates);
     }
 
     /// <summary>Powers of two up to 64, then multiples of 64 up to the most.</summary>

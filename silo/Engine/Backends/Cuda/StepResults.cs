@@ -4,16 +4,17 @@ using Loire.Kernels;
 
 namespace Loire.Engine.Backends.Cuda;
 
-/// <summary>Results of the last batch on the host: the best token of each row at once, whole rows of logits only when somebody wants them.</summary>
+/// <summary>Results of the last batch on the host: the best token of each row at once, and its candidates where the batch needs them; whole rows of logits only when somebody wants them.</summary>
 internal sealed class StepResults : IDisposable
 {
-    /// <summary>The rows after a wanted one are wanted as well, as a rule: few waits are quicker than many.</summary>
+    /// <summary>Without candidates the rows after a wanted one are wanted as well, as a rule: few waits are quicker than many.</summary>
     private const int RowsAtOnce = 16;
 
     private readonly CudaStage _stage;
     private readonly PinnedMemory _rows;
     private readonly bool[] _isHere;
     private readonly GreedyPart[] _greedy;
+    private readonly CandidateRow _candidates = new(PartCandidates.Count);
     private readonly List<ResultRows> _steps = [];
     private readonly int _vocabulary;
 
@@ -29,9 +30,13 @@ internal sealed class StepResults : IDisposable
         _rows = stage.Parts[0].Device.AllocatePinned((long)rows * vocabulary * sizeof(float), "logits");
     }
 
+    /// <summary>Whether the batch's steps have candidates.</summary>
+    public bool HasCandidates { get; private set; }
+
     /// <summary>A new batch begins.</summary>
-    public void Clear()
+    public void Clear(bool hasCandidates)
     {
+        HasCandidates = hasCandidates;
         _steps.Clear();
         Array.Clear(_isHere);
     }
@@ -58,13 +63,27 @@ internal sealed class StepResults : IDisposable
         return new TokenLogProb(best.Token, best.LogProb);
     }
 
+    /// <summary>After a batch with candidates, until the next call.</summary>
+    public LogitCandidates Candidates(int index)
+    {
+        var step = StepOf(index);
+        _candidates.Clear();
+        foreach (var part in _stage.Parts)
+        {
+            part.Results!.Merge(step, index - step.Index, _candidates); // the last stage has them
+        }
+
+        var logSumExp = (double)_candidates.Logits[0] - Greedy(index).LogProb; // the log-probability of the greatest
+        return new LogitCandidates(_candidates.Tokens, _candidates.Logits, logSumExp, _vocabulary);
+    }
+
     /// <summary>After the batch, until the next one.</summary>
     public ReadOnlySpan<float> Read(int index)
     {
         var step = StepOf(index);
         if (!_isHere[index])
         {
-            var count = Math.Min(step.Index + step.Count - index, RowsAtOnce);
+            var count = Math.Min(step.Index + step.Count - index, HasCandidates ? 1 : RowsAtOnce);
             foreach (var part in _stage.Parts)
             {
                 part.Results!.EnqueueRows(step.First + index - step.Index, count, _rows, index, _vocabulary); // the last stage has them
