@@ -13,8 +13,9 @@ namespace Loire.Kernels;
 public sealed class Quantise(CudaModule module)
 {
     private const int Threads = 256;
-    private const int BackThreads = 192;
+    private const int BackThreads = 128;
     private const int BackColumns = 16; // of a thread at a time
+    private const int BackRows = 4;
     private const int BlocksEach = 16;
     private const int MostBlocksY = 65535;
 
@@ -67,8 +68,10 @@ public sealed class Quantise(CudaModule module)
             return;
         }
 
-        var blocks = (int)Math.Min(allRows, (long)module.Device.Multiprocessors * BlocksEach);
-        _back.Launch(stream, new LaunchGrid(blocks, BackThreads), new BackParameters(codes, scales, w, allRows, rows, columns));
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(allRows, int.MaxValue - (MostBlocksY * BackRows), nameof(matrices));
+        var across = (columns + (BackThreads * BackColumns) - 1) / (BackThreads * BackColumns);
+        var down = (int)Math.Min((allRows + BackRows - 1) / BackRows, Math.Max(1, (long)module.Device.Multiprocessors * BlocksEach / across));
+        _back.Launch(stream, new LaunchGrid(across, down, 1, BackThreads), new BackParameters(codes, scales, w, allRows, rows, columns));
     }
 
     /// <summary>Field for field the <c>QuantiseParameters</c> of Quantise.cu.</summary>

@@ -68,26 +68,48 @@ LOIRE_DEVICE uint2 scaledFour(u32 four, float scale)
     return make_uint2(packBf16(values[0] * scale, values[1] * scale), packBf16(values[2] * scale, values[3] * scale));
 }
 
-// A block of threads has whole rows, a thread sixteen numbers at a time.
-LOIRE_KERNEL void __launch_bounds__(192) dequantise(const __grid_constant__ DequantiseParameters p)
+// Rows whose numbers a thread has under way at once.
+static constexpr int kBackRows = 4;
+
+// A thread has sixteen columns of four rows at a time. Grid: columns, rows.
+LOIRE_KERNEL void __launch_bounds__(128) dequantise(const __grid_constant__ DequantiseParameters p)
 {
-    const int blocksOfRow = blocksOf(p.columns);
-    for (i64 row = blockIdx.x; row < p.allRows; row += gridDim.x)
+    const int column = (blockIdx.x * blockDim.x + threadIdx.x) * 16;
+    if (column >= p.columns)
     {
-        const i64 matrix = row / p.rows;
-        const int blockRow = static_cast<int>(row - matrix * p.rows) / kScaleBlock;
-        const float* scales = p.scales + (matrix * blocksOf(p.rows) + blockRow) * blocksOfRow;
-        for (int column = threadIdx.x * 16; column < p.columns; column += blockDim.x * 16)
+        return;
+    }
+
+    const int blocksOfRow = blocksOf(p.columns);
+    const int blockRows = blocksOf(p.rows);
+    const float* scales = p.scales + column / kScaleBlock;
+    const int allRows = static_cast<int>(p.allRows);
+    for (int first = blockIdx.y * kBackRows; first < allRows; first += gridDim.y * kBackRows)
+    {
+        uint4 codes[kBackRows];
+        float scale[kBackRows];
+#pragma unroll
+        for (int i = 0; i < kBackRows; i++)
         {
-            const float scale = scales[column / kScaleBlock];
-            const uint4 codes = loadStreaming(p.codes + row * p.columns + column);
-            const uint2 a = scaledFour(codes.x, scale);
-            const uint2 b = scaledFour(codes.y, scale);
-            const uint2 c = scaledFour(codes.z, scale);
-            const uint2 d = scaledFour(codes.w, scale);
-            uint4* w = reinterpret_cast<uint4*>(p.w + row * p.columns + column);
-            w[0] = make_uint4(a.x, a.y, b.x, b.y);
-            w[1] = make_uint4(c.x, c.y, d.x, d.y);
+            const int row = min(first + i, allRows - 1);
+            const int matrix = row / p.rows;
+            codes[i] = loadStreaming(p.codes + static_cast<i64>(row) * p.columns + column);
+            scale[i] = scales[(static_cast<i64>(matrix) * blockRows + (row - matrix * p.rows) / kScaleBlock) * blocksOfRow];
+        }
+
+#pragma unroll
+        for (int i = 0; i < kBackRows; i++)
+        {
+            if (first + i < allRows)
+            {
+                const uint2 a = scaledFour(codes[i].x, scale[i]);
+                const uint2 b = scaledFour(codes[i].y, scale[i]);
+                const uint2 c = scaledFour(codes[i].z, scale[i]);
+                const uint2 d = scaledFour(codes[i].w, scale[i]);
+                uint4* w = reinterpret_cast<uint4*>(p.w + static_cast<i64>(first + i) * p.columns + column);
+                w[0] = make_uint4(a.x, a.y, b.x, b.y);
+                w[1] = make_uint4(c.x, c.y, d.x, d.y);
+            }
         }
     }
 }

@@ -69,9 +69,11 @@ internal sealed class ExpertsLayer : IDisposable
         _experts.Enqueue(_gpu.Stream, path, _x.Address, weights, _deviceChosen.Matrix, Groups, _activated.Address, Y.Matrix);
     }
 
-    /// <summary>With the weights as they are kept.</summary>
-    public float[] Expected() => ExpertsReference.Apply(
-        _numbers, _gateUp.Numbers, _down.Numbers, _chosen, _topK, _shape.Hidden, _shape.Width, value => ElementBuffer.Kept([value], _type)[0]);
+    /// <summary>With the weights as they are kept, or as brain floats.</summary>
+    public float[] Expected(bool areRounded = false) => ExpertsReference.Apply(
+        _numbers, Weights(_gateUp, areRounded), Weights(_down, areRounded), _chosen, _topK, _shape.Hidden, _shape.Width, value => ElementBuffer.Kept([value], _type)[0]);
+
+    private static float[] Weights(Matrices matrices, bool areRounded) => areRounded ? ElementBuffer.Kept(matrices.Numbers, ElementType.BFloat16) : matrices.Numbers;
 
     public void Dispose()
     {
