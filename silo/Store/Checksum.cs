@@ -1,6 +1,7 @@
 using System.Buffers.Binary;
 using System.Globalization;
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 
@@ -17,6 +18,7 @@ public readonly record struct Checksum(UInt128 Value)
 {
     private const int StripeBytes = 32;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static Checksum Of(ReadOnlySpan<byte> content)
     {
         uint a = 0xFFFFFFFF, b = 0xFFFFFFFE, c = 0xFFFFFFFD, d = 0xFFFFFFFC;

@@ -1,4 +1,5 @@
 using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 
 namespace Loire.Engine.Links;
@@ -6,6 +7,7 @@ namespace Loire.Engine.Links;
 /// <summary>CRC-32C over the parts of a frame, eight bytes at a time in the processor's unit.</summary>
 internal static class Crc32C
 {
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static uint Extend(uint crc, ReadOnlySpan<byte> bytes)
     {
         var words = MemoryMarshal.Cast<byte, ulong>(bytes);

@@ -139,7 +139,11 @@ internal sealed class TensorLink : IDisposable
     public PinnedBuffer Ask(FrameKind kind, PinnedBuffer payload) => Wait(Send(kind, payload));
 
     /// <summary>Closes the link; those that wait fail.</summary>
-    public void Dispose() => Fail(new IOException("the link was closed"));
+    public void Dispose()
+    {
+        Fail(new IOException("the link was closed"));
+        _buffers.End();
+    }
 
     private uint Take(PinnedBuffer payload)
     {

@@ -152,15 +152,23 @@ public sealed class TensorListener : IDisposable
 
     private void AnswerAll(ServedLink link, ref IServedPart? part)
     {
-        var (request, answer) = (new PinnedBuffer(), new PinnedBuffer());
-        while (!_stopping)
+        var (request, answer) = (SpareBuffers.Rent(), SpareBuffers.Rent());
+        try
         {
-            var head = link.Socket.Receive(request, _options.MaxFrameBytes);
-            var kind = Answer(head.Kind, link, request, answer, ref part);
-            if (head.IsAnswered)
+            while (!_stopping)
             {
-                link.Socket.Send(answer, kind, head.Request);
+                var head = link.Socket.Receive(request, _options.MaxFrameBytes);
+                var kind = Answer(head.Kind, link, request, answer, ref part);
+                if (head.IsAnswered)
+                {
+                    link.Socket.Send(answer, kind, head.Request);
+                }
             }
+        }
+        finally
+        {
+            SpareBuffers.Return(request);
+            SpareBuffers.Return(answer);
         }
     }
 

@@ -12,8 +12,8 @@ internal static partial class BenchCommand
         var json = CommonOptions.Json();
         var runs = CommonOptions.Count("--runs", "Runs of each measurement.", 5);
         var kills = CommonOptions.Count("--kills", "Silos killed under a stream, with default and with fast leases each: about 10 s and 6 s apiece. 100 are needed for a 99th percentile.", 5);
-        var only = new Option<string?>("--only") { Description = "Leave everything else out.", HelpName = "losses|fast-losses|dispatch" };
-        only.AcceptOnlyFromAmong("losses", "fast-losses", "dispatch");
+        var only = new Option<string?>("--only") { Description = "Leave everything else out.", HelpName = "moves|losses|fast-losses|dispatch" };
+        only.AcceptOnlyFromAmong("moves", "losses", "fast-losses", "dispatch");
         var port = CommonOptions.Count("--port", "First of some forty ports that it takes.", 18280);
         var write = new Option<bool>("--write-results") { Description = "Also write a page below tests/Benchmarks/results." };
         var command = new Command("cluster", "Measures clusters of one to three silos on this machine, over HTTP; exit code 1 when a target is missed.") { model, json, runs, kills, only, port, write };
@@ -29,6 +29,7 @@ internal static partial class BenchCommand
                 var dispatch = new DispatchBench(opened, arguments.GetValue(runs), cancellationToken);
                 IReadOnlyList<Measurement> measurements = arguments.GetValue(only) switch
                 {
+                    "moves" => await bench.RunMovesAsync(),
                     "losses" => await bench.RunLossesAsync(fast: false),
                     "fast-losses" => await bench.RunLossesAsync(fast: true),
                     "dispatch" => dispatch.Run(),

@@ -23,6 +23,18 @@ internal sealed class ClusterBench(ModelFolder model, string folder, int port, i
 
     private readonly PromptSource _prompts = new(model);
 
+    /// <summary>Only what moves cost.</summary>
+    public async Task<IReadOnlyList<Measurement>> RunMovesAsync()
+    {
+        List<Measurement> measurements = [];
+        await OnClusterAsync(2, fast: false, async (_, client) =>
+        {
+            measurements.AddRange(await MovesAsync(client, ShortHistory));
+            measurements.AddRange(await MovesAsync(client, LongHistory));
+        });
+        return measurements;
+    }
+
     /// <summary>Only what the loss of a silo costs a stream.</summary>
     public async Task<IReadOnlyList<Measurement>> RunLossesAsync(bool fast)
     {
@@ -93,10 +105,19 @@ internal sealed class ClusterBench(ModelFolder model, string folder, int port, i
         }
     }));
 
+    private const int WarmMoves = 6;
+
     private async Task<IReadOnlyList<Measurement>> MovesAsync(ServerClient client, int history)
     {
         var session = $"moving-{history}";
         await client.ChatAsync(Request(session, _prompts.TextOf(history), 2) with { IgnoreEnd = false, Stream = false }, cancellationToken);
+        for (var warm = 0; warm < WarmMoves; warm++)
+        {
+            await client.MoveAsync(session, null, cancellationToken); // so that what is measured is not the compiler, on either silo
+            await client.ChatAsync(Request(session, "Go on.", 2) with { Stream = false }, cancellationToken);
+            await client.RewindAsync(session, 1, cancellationToken);
+        }
+
         var (idle, running, excess, linked) = (new double[runs], new double[runs], new double[runs], new double[runs]);
         for (var run = 0; run < runs; run++)
         {

@@ -67,12 +67,9 @@ internal sealed unsafe class SoftmaxMixer : IMixer
         {
             var keys = Keys(page, head);
             var target = blob.Slice(head * tokens * _spec.HeadDim, tokens * _spec.HeadDim);
-            for (var i = 0; i < _spec.HeadDim; i++)
+            fixed (float* turned = target)
             {
-                for (var token = 0; token < tokens; token++)
-                {
-                    target[(token * _spec.HeadDim) + i] = keys[(i * Page) + token];
-                }
+                Transposition.Apply(keys, Page, turned, _spec.HeadDim, _spec.HeadDim, tokens);
             }
 
             new ReadOnlySpan<float>(Values(page, head), target.Length).CopyTo(blob[((_spec.KeyValueHeads + head) * target.Length)..]);
@@ -87,12 +84,9 @@ internal sealed unsafe class SoftmaxMixer : IMixer
         {
             var keys = Keys(page, head);
             var source = blob.Slice(head * tokens * _spec.HeadDim, tokens * _spec.HeadDim);
-            for (var i = 0; i < _spec.HeadDim; i++)
+            fixed (float* turned = source)
             {
-                for (var token = 0; token < tokens; token++)
-                {
-                    keys[(i * Page) + token] = source[(token * _spec.HeadDim) + i];
-                }
+                Transposition.Apply(turned, _spec.HeadDim, keys, Page, tokens, _spec.HeadDim);
             }
 
             blob.Slice((_spec.KeyValueHeads + head) * source.Length, source.Length).CopyTo(new Span<float>(Values(page, head), source.Length));
