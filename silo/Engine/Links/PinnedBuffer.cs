@@ -9,9 +9,6 @@ internal sealed unsafe class PinnedBuffer
     private const int Start = 4096;
     private byte[] _bytes = GC.AllocateUninitializedArray<byte>(Start, pinned: true);
 
-    /// <summary>Bytes that it has room for without growing, with the head.</summary>
-    public int Capacity => _bytes.Length;
-
     /// <summary>Of the payload.</summary>
     public int Length { get; private set; }
 

@@ -1,12 +1,11 @@
 namespace Loire.Engine.Links;
 
-/// <summary>Buffers that wait for their next frame. Keeps a bounded number; more go to <see cref="SpareBuffers"/>.</summary>
+/// <summary>Buffers that wait for their next frame. Keeps a bounded number; more are left to the collector.</summary>
 internal sealed class PinnedBuffers(int kept)
 {
     private readonly Stack<PinnedBuffer> _free = new(kept);
     private readonly Lock _gate = new();
     private int _rented;
-    private bool _hasEnded;
 
     /// <summary>Rented and not returned.</summary>
     public int Rented => Volatile.Read(ref _rented);
@@ -23,7 +22,7 @@ internal sealed class PinnedBuffers(int kept)
             }
         }
 
-        return SpareBuffers.Rent();
+        return new PinnedBuffer();
     }
 
     public void Return(PinnedBuffer buffer)
@@ -31,25 +30,9 @@ internal sealed class PinnedBuffers(int kept)
         Interlocked.Decrement(ref _rented);
         lock (_gate)
         {
-            if (!_hasEnded && _free.Count < kept)
+            if (_free.Count < kept)
             {
                 _free.Push(buffer);
-                return;
-            }
-        }
-
-        SpareBuffers.Return(buffer);
-    }
-
-    /// <summary>Lets others have what waits here, and whatever is returned from here on.</summary>
-    public void End()
-    {
-        lock (_gate)
-        {
-            _hasEnded = true;
-            while (_free.TryPop(out var buffer))
-            {
-                SpareBuffers.Return(buffer);
             }
         }
     }

@@ -139,11 +139,7 @@ internal sealed class TensorLink : IDisposable
     public PinnedBuffer Ask(FrameKind kind, PinnedBuffer payload) => Wait(Send(kind, payload));
 
     /// <summary>Closes the link; those that wait fail.</summary>
-    public void Dispose()
-    {
-        Fail(new IOException("the link was closed"));
-        _buffers.End();
-    }
+    public void Dispose() => Fail(new IOException("the link was closed"));
 
     private uint Take(PinnedBuffer payload)
     {

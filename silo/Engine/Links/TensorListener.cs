@@ -152,23 +152,15 @@ public sealed class TensorListener : IDisposable
 
     private void AnswerAll(ServedLink link, ref IServedPart? part)
     {
-        var (request, answer) = (SpareBuffers.Rent(), SpareBuffers.Rent());
-        try
+        var (request, answer) = (new PinnedBuffer(), new PinnedBuffer());
+        while (!_stopping)
         {
-            while (!_stopping)
+            var head = link.Socket.Receive(request, _options.MaxFrameBytes);
+            var kind = Answer(head.Kind, link, request, answer, ref part);
+            if (head.IsAnswered)
             {
-                var head = link.Socket.Receive(request, _options.MaxFrameBytes);
-                var kind = Answer(head.Kind, link, request, answer, ref part);
-                if (head.IsAnswered)
-                {
-                    link.Socket.Send(answer, kind, head.Request);
-                }
+                link.Socket.Send(answer, kind, head.Request);
             }
-        }
-        finally
-        {
-            SpareBuffers.Return(request);
-            SpareBuffers.Return(answer);
         }
     }
 

@@ -29,12 +29,13 @@ internal sealed class ExpertsLayer : IDisposable
     /// <param name="chosen">Experts of each row.</param>
     /// <param name="topK">How many a row has.</param>
     /// <param name="atOnce">Experts of 8 bits that are brain floats at once.</param>
-    public ExpertsLayer(Gpu gpu, ElementType type, WeightType weights, (int Hidden, int Width, int Experts) shape, int[] chosen, int topK, int atOnce = 2)
+    /// <param name="ofEightBits">Weights are numbers of 8 bits, whatever they are kept as.</param>
+    public ExpertsLayer(Gpu gpu, ElementType type, WeightType weights, (int Hidden, int Width, int Experts) shape, int[] chosen, int topK, int atOnce = 2, bool ofEightBits = false)
     {
         (_gpu, _type, _shape, _chosen, _topK) = (gpu, type, shape, chosen, topK);
         _numbers = ElementBuffer.Kept(Numbers.Normal(1, chosen.Length / topK * shape.Hidden), type);
-        _gateUp = new Matrices(gpu, type, weights, seed: 2, 2 * shape.Experts, shape.Width, shape.Hidden);
-        _down = new Matrices(gpu, type, weights, seed: 3, shape.Experts, shape.Hidden, shape.Width);
+        _gateUp = new Matrices(gpu, type, weights, ofEightBits, seed: 2, 2 * shape.Experts, shape.Width, shape.Hidden);
+        _down = new Matrices(gpu, type, weights, ofEightBits, seed: 3, shape.Experts, shape.Hidden, shape.Width);
         _x = gpu.Upload(_numbers, type);
         _deviceChosen = gpu.Upload(chosen, chosen.Length / topK, topK);
         _offsets = gpu.Poisoned<int>(1, shape.Experts + 1);
@@ -69,11 +70,9 @@ internal sealed class ExpertsLayer : IDisposable
         _experts.Enqueue(_gpu.Stream, path, _x.Address, weights, _deviceChosen.Matrix, Groups, _activated.Address, Y.Matrix);
     }
 
-    /// <summary>With the weights as they are kept, or as brain floats.</summary>
-    public float[] Expected(bool areRounded = false) => ExpertsReference.Apply(
-        _numbers, Weights(_gateUp, areRounded), Weights(_down, areRounded), _chosen, _topK, _shape.Hidden, _shape.Width, value => ElementBuffer.Kept([value], _type)[0]);
-
-    private static float[] Weights(Matrices matrices, bool areRounded) => areRounded ? ElementBuffer.Kept(matrices.Numbers, ElementType.BFloat16) : matrices.Numbers;
+    /// <summary>With the weights as they are kept.</summary>
+    public float[] Expected() => ExpertsReference.Apply(
+        _numbers, _gateUp.Numbers, _down.Numbers, _chosen, _topK, _shape.Hidden, _shape.Width, value => ElementBuffer.Kept([value], _type)[0]);
 
     public void Dispose()
     {
@@ -97,20 +96,13 @@ internal sealed class ExpertsLayer : IDisposable
         private readonly long _matrixBytes;
         private readonly long _scaleBytes;
 
-        public Matrices(Gpu gpu, ElementType type, WeightType weights, int seed, int count, int rows, int columns)
+        public Matrices(Gpu gpu, ElementType type, WeightType weights, bool ofEightBits, int seed, int count, int rows, int columns)
         {
             Numbers = ElementBuffer.Kept(Tests.Numbers.Normal(seed, (long)count * rows * columns, 1 / Math.Sqrt(columns)), type);
             var length = rows * columns;
-            if (weights is WeightType.Element)
-            {
-                _weights = gpu.Upload(Numbers, type);
-                _matrixBytes = (long)length * (type is ElementType.BFloat16 ? sizeof(ushort) : sizeof(float));
-                return;
-            }
-
             List<byte> codes = [];
             List<float> scales = [];
-            for (var i = 0; i < count; i++)
+            for (var i = 0; i < count && (ofEightBits || weights is WeightType.Float8); i++)
             {
                 var matrix = Numbers.AsSpan(i * length, length);
                 Stretch(matrix, columns);
@@ -118,6 +110,13 @@ internal sealed class ExpertsLayer : IDisposable
                 QuantiseReference.Back(quantised.Codes, quantised.Scales, rows, columns).CopyTo(matrix);
                 codes.AddRange(quantised.Codes.Select(code => code.Bits));
                 scales.AddRange(quantised.Scales);
+            }
+
+            if (weights is WeightType.Element)
+            {
+                _weights = gpu.Upload(Numbers, type);
+                _matrixBytes = (long)length * (type is ElementType.BFloat16 ? sizeof(ushort) : sizeof(float));
+                return;
             }
 
             _weights = gpu.Upload([.. codes], 1, codes.Count);
