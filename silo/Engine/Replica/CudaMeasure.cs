@@ -179,7 +179,7 @@ public sealed class CudaMeasure : IDisposable
 
     /// <summary>What it takes the GPUs of a group to add their sums, for steps of so many rows; none where no GPUs share layers.</summary>
     public IReadOnlyList<ExchangeTimes> Exchanges(IEnumerable<int> rows) =>
-        _backend.Exchange(_graph.HiddenSize) is { } exchange ? [.. rows.Where(count => count <= _mostRows).Select(exchange.Of)] : [];
+        _backend.Exchange(_graph.HiddenSize) is { } exchange ? [.. rows.Select(count => Math.Min(count, exchange.MostRows)).Distinct().Select(exchange.Of)] : [];
 
     public void Dispose() => _backend.Dispose();
 

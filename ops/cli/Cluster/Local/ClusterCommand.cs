@@ -69,11 +69,25 @@ internal static class ClusterCommand
         return command;
     }
 
-    /// <summary>Starts everything and waits until turns can run.</summary>
+    /// <summary>Starts everything and waits until turns can run. When that fails, nothing stays behind but the logs.</summary>
     public static async Task<LocalCluster> UpAsync(string folder, LocalSettings settings, int silos, int gateways, CancellationToken cancellationToken)
     {
         RequireRedis();
         var cluster = LocalCluster.Create(folder, settings);
+        try
+        {
+            await StartAsync(cluster, silos, gateways, cancellationToken);
+            return cluster;
+        }
+        catch
+        {
+            await DownAsync(cluster, CancellationToken.None);
+            throw;
+        }
+    }
+
+    private static Task StartAsync(LocalCluster cluster, int silos, int gateways, CancellationToken cancellationToken)
+    {
         cluster.StartRedis();
         for (var i = 0; i < silos; i++)
         {
@@ -85,8 +99,7 @@ internal static class ClusterCommand
             cluster.StartGateway(cluster.NextName(ProcessKind.Gateway));
         }
 
-        await ClusterStatus.WaitAsync(cluster, silos, StartPatience, cancellationToken);
-        return cluster;
+        return ClusterStatus.WaitAsync(cluster, silos, StartPatience, cancellationToken);
     }
 
     private static Command Add()

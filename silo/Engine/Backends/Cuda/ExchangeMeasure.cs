@@ -22,6 +22,9 @@ internal sealed class ExchangeMeasure
         _sums = [.. stage.Parts.Select(part => new PartSums(part, stage.Parts, hidden))];
     }
 
+    /// <summary>Of one exchange: what a step of the stage has at most.</summary>
+    public int MostRows => _stage.First.Buffers.Rows;
+
     /// <summary>Of one exchange in a captured graph.</summary>
     public ExchangeTimes Of(int rows) => new(
         rows,
