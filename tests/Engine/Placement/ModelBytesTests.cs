@@ -10,17 +10,22 @@ namespace Loire.Engine.Tests.Placement;
 /// <summary>What is counted is what devices take.</summary>
 public sealed class ModelBytesTests
 {
+    public static TheoryData<string, ElementType, WeightType> Models => new()
+    {
+        { "minimax", ElementType.BFloat16, WeightType.Element },
+        { "minimax_text01", ElementType.Float32, WeightType.Element },
+        { "demo", ElementType.BFloat16, WeightType.Element },
+        { "demo", ElementType.Float32, WeightType.Element },
+        { "tied", ElementType.BFloat16, WeightType.Element },
+        { "shared", ElementType.BFloat16, WeightType.Element },
+        { "demo", ElementType.BFloat16, WeightType.Float8 },
+        { "minimax", ElementType.BFloat16, WeightType.Float8 },
+        { "shared", ElementType.BFloat16, WeightType.Float8 },
+    };
+
     [Theory]
-    [InlineData("minimax", ElementType.BFloat16)]
-    [InlineData("minimax_text01", ElementType.Float32)]
-    [InlineData("demo", ElementType.BFloat16)]
-    [InlineData("demo", ElementType.Float32)]
-    [InlineData("tied", ElementType.BFloat16)]
-    [InlineData("shared", ElementType.BFloat16)]
-    [InlineData("demo", ElementType.BFloat16, WeightType.Float8)]
-    [InlineData("minimax", ElementType.BFloat16, WeightType.Float8)]
-    [InlineData("shared", ElementType.BFloat16, WeightType.Float8)]
-    public void Each_of_two_GPUs_has_what_the_layout_of_its_share_has(string name, ElementType type, WeightType experts = WeightType.Element)
+    [MemberData(nameof(Models))]
+    public void Each_of_two_GPUs_has_what_the_layout_of_its_share_has(string name, ElementType type, WeightType experts)
     {
         var graph = GraphOf(name);
         var bytes = new ModelBytes(graph, type, experts);
@@ -33,16 +38,8 @@ public sealed class ModelBytesTests
     }
 
     [Theory]
-    [InlineData("minimax", ElementType.BFloat16)]
-    [InlineData("minimax_text01", ElementType.Float32)]
-    [InlineData("demo", ElementType.BFloat16)]
-    [InlineData("demo", ElementType.Float32)]
-    [InlineData("tied", ElementType.BFloat16)]
-    [InlineData("shared", ElementType.BFloat16)]
-    [InlineData("demo", ElementType.BFloat16, WeightType.Float8)]
-    [InlineData("minimax", ElementType.BFloat16, WeightType.Float8)]
-    [InlineData("shared", ElementType.BFloat16, WeightType.Float8)]
-    public void One_GPU_has_what_the_layout_of_the_weights_has(string name, ElementType type, WeightType experts = WeightType.Element)
+    [MemberData(nameof(Models))]
+    public void One_GPU_has_what_the_layout_of_the_weights_has(string name, ElementType type, WeightType experts)
     {
         var graph = GraphOf(name);
         var bytes = new ModelBytes(graph, type, experts);

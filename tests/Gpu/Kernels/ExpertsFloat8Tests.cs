@@ -75,6 +75,10 @@ public sealed class ExpertsFloat8Tests(Gpu gpu) : IClassFixture<Gpu>
         layer.Y.Poison();
         layer.Enqueue(path);
         KernelAssert.Close(layer.Y.Download(), parts, KernelAssert.BFloat16Rounding);
+        if (path is not ExpertsPath.Prefill) // which rounds the numbers once more: see above
+        {
+            KernelAssert.Close(layer.Expected(), parts, 2 * KernelAssert.BFloat16Rounding);
+        }
     }
 
     [GpuFact]
