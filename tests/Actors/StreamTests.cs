@@ -169,6 +169,7 @@ public sealed class StreamTests
         await using var reader = silo.Grain<IStreamGrain>().Gated(1).GetAsyncEnumerator();
         var pull = reader.MoveNextAsync().AsTask();
         await silo.Board.Seen("awaits gate 0");
+        await board.Seen("pull 1"); // it waits for its heartbeat now; earlier, the clock would leap past that
 
         for (var next = 2; next <= 6; next++)
         {
