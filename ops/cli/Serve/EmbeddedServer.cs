@@ -115,7 +115,7 @@ internal sealed class EmbeddedServer : IAsyncDisposable
         builder.Logging.SetMinimumLevel(least);
         // A start that fails is explained once, here, and not by what is then interrupted.
         builder.Logging.AddFilter(level => level >= least && !hasFailed.Value);
-        builder.Logging.AddFilter("Microsoft.Extensions.Hosting", LogLevel.Critical);
+        builder.Logging.AddFilter("Microsoft.Extensions.Hosting", level => level >= LogLevel.Critical && !hasFailed.Value);
         builder.WebHost.ConfigureKestrel(kestrel => Listen(kestrel, settings));
         builder.AddLoireSilo(new SiloOptions
         {
