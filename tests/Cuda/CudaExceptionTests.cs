@@ -18,6 +18,11 @@ public sealed class CudaExceptionTests
     [InlineData(CuResult.LaunchFailed)]
     [InlineData(CuResult.EccUncorrectable)]
     [InlineData(CuResult.DeviceUnavailable)]
+    [InlineData(CuResult.NoDevice)]
+    [InlineData(CuResult.InvalidDevice)]
+    [InlineData(CuResult.NvlinkUncorrectable)]
+    [InlineData(CuResult.Contained)]
+    [InlineData(CuResult.Unknown)]
     [InlineData(CuResult.MisalignedAddress)]
     public void An_error_after_which_the_context_is_lost_is_sticky_and_says_so(CuResult result)
     {
@@ -25,7 +30,42 @@ public sealed class CudaExceptionTests
 
         Assert.True(failure.IsSticky);
         Assert.Contains("has to be started anew", failure.Message, StringComparison.Ordinal);
+        Assert.EndsWith("The steps are in ops/runbooks/gpu-lost.md.", failure.Message, StringComparison.Ordinal);
     }
+
+    [Theory]
+    [InlineData(CuResult.DeviceUnavailable, "GPU 3 is gone")]
+    [InlineData(CuResult.NoDevice, "GPU 3 is gone")]
+    [InlineData(CuResult.InvalidDevice, "GPU 3 is gone")]
+    [InlineData(CuResult.EccUncorrectable, "The memory of GPU 3 has an error")]
+    [InlineData(CuResult.NvlinkUncorrectable, "The NVLink of GPU 3 has had an error")]
+    [InlineData(CuResult.Contained, "GPU 3 has contained a fault")]
+    [InlineData(CuResult.LaunchFailed, "A kernel has failed, or GPU 3 is gone")]
+    [InlineData(CuResult.Unknown, "A kernel has failed, or GPU 3 is gone")]
+    public void Of_a_gpu_that_may_be_gone_it_is_said_where_to_look_and_how_to_go_on_without_it(CuResult result, string expected)
+    {
+        var failure = new CudaException(result, "The work on the stream 'steps'", 3);
+
+        Assert.StartsWith($"The work on the stream 'steps' failed on GPU 3 with {result} ({(int)result}). {expected}", failure.Message, StringComparison.Ordinal);
+        Assert.Contains("Xid 79", failure.Message, StringComparison.Ordinal);
+        Assert.Contains("start the silo on the other GPUs by --device", failure.Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(CuResult.OutOfMemory, "The memory of GPU 3, or what the host may pin, is used up")]
+    [InlineData(CuResult.SystemNotReady, "The NVLink fabric is not up")]
+    [InlineData(CuResult.SystemDriverMismatch, "Kernel module and libcuda are of different versions")]
+    public void What_a_new_process_may_find_as_well_is_not_sticky_and_says_what_to_do(CuResult result, string expected)
+    {
+        var failure = new CudaException(result, "cuDevicePrimaryCtxRetain", 3);
+
+        Assert.False(failure.IsSticky);
+        Assert.StartsWith($"cuDevicePrimaryCtxRetain failed on GPU 3 with {result} ({(int)result}). {expected}", failure.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_result_that_says_it_all_is_left_alone() =>
+        Assert.Equal("cuStreamCreate failed on GPU 0 with InvalidValue (1).", new CudaException(CuResult.InvalidValue, "cuStreamCreate", 0).Message);
 
     [Fact]
     public void Success_is_no_failure() => CudaException.ThrowIfFailed(CuResult.Success, "nothing", 0);

@@ -14,6 +14,11 @@ internal static class Program
             return await StickyFault.RunAsync();
         }
 
+        if (words is [LostGpu.Word, var answer, var result])
+        {
+            return await LostGpu.RunAsync(answer, result);
+        }
+
         Arguments arguments;
         try
         {

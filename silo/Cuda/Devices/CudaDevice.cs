@@ -6,6 +6,9 @@ namespace Loire.Cuda;
 /// <remarks>Whatever was made by it keeps the context alive, so the order of disposal does not matter.</remarks>
 public sealed class CudaDevice : IDisposable
 {
+    private const string Unavailable = "Another process has the GPU for itself (nvidia-smi -q -d COMPUTE shows the mode, nvidia-smi the process), or it is failing (dmesg | grep -i xid). "
+        + "End that process, or name other GPUs by --device; ops/runbooks/gpu-lost.md has the steps.";
+
     private readonly int _device;
     private readonly KernelCompiler _compiler;
 
@@ -56,18 +59,14 @@ public sealed class CudaDevice : IDisposable
     public static CudaDevice Open(int ordinal)
     {
         var probe = CudaDriver.Probe();
-        if (!probe.IsUsable)
+        if (probe.Refusal(ordinal) is { } refusal)
         {
-            throw new CudaMissingException(probe.Reason);
-        }
-
-        if ((uint)ordinal >= (uint)probe.Gpus.Length)
-        {
-            throw new CudaMissingException($"GPU {ordinal} is asked for; this process sees {probe.Gpus.Length}, counted from 0. Look at nvidia-smi and CUDA_VISIBLE_DEVICES.");
+            throw new CudaMissingException(refusal);
         }
 
         CudaException.ThrowIfFailed(Driver.DeviceGet(out var device, ordinal), "cuDeviceGet", ordinal);
-        CudaException.ThrowIfFailed(Driver.PrimaryContextRetain(out var context, device), "cuDevicePrimaryCtxRetain", ordinal);
+        var result = Driver.PrimaryContextRetain(out var context, device);
+        CudaException.ThrowIfFailed(result, "cuDevicePrimaryCtxRetain", ordinal, result is CuResult.DeviceUnavailable ? Unavailable : null);
         var handle = new ContextHandle(context, device);
         try
         {
@@ -164,7 +163,11 @@ public sealed class CudaDevice : IDisposable
         var result = Driver.ContextEnablePeerAccess(peer.Context.DangerousGetHandle(), 0);
         if (result is not CuResult.PeerAccessAlreadyEnabled)
         {
-            CudaException.ThrowIfFailed(result, $"cuCtxEnablePeerAccess(GPU {peer.Ordinal})", Ordinal, "The two GPUs have no link that lets one read the other's memory.");
+            CudaException.ThrowIfFailed(
+                result,
+                $"cuCtxEnablePeerAccess(GPU {peer.Ordinal})",
+                Ordinal,
+                result is CuResult.PeerAccessUnsupported ? "The two GPUs have no link that lets one read the other's memory." : null);
         }
     }
 

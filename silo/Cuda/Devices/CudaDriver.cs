@@ -46,16 +46,18 @@ public static class CudaDriver
         List<GpuDescription> gpus = [];
         try
         {
-            var result = Driver.Init(0);
-            if (result is not CuResult.Success)
+            // It needs no cuInit, and so tells of a driver whose GPUs cannot be used.
+            Version = Driver.DriverGetVersion(out var version) is CuResult.Success ? version : 0;
+            if (!Answers(Driver.Init(0), "cuInit", missing) || !Answers(Driver.DeviceGetCount(out var count), "cuDeviceGetCount", missing))
             {
-                missing.Add($"The driver is there but cuInit answers {result} ({(int)result}): no GPU that this process may use. Look at nvidia-smi, CUDA_VISIBLE_DEVICES and the container's devices.");
                 return gpus;
             }
 
-            CudaException.ThrowIfFailed(Driver.DriverGetVersion(out var version), "cuDriverGetVersion", 0);
-            Version = version;
-            CudaException.ThrowIfFailed(Driver.DeviceGetCount(out var count), "cuDeviceGetCount", 0);
+            if (count == 0)
+            {
+                missing.Add(Text("cuDeviceGetCount counts none", CuResult.NoDevice));
+            }
+
             for (var ordinal = 0; ordinal < count; ordinal++)
             {
                 gpus.Add(Describe(ordinal));
@@ -66,13 +68,21 @@ public static class CudaDriver
             missing.Add($"The driver does not answer as it should: {failure.Message}");
         }
 
-        if (gpus.Count == 0 && missing.Count == 0)
-        {
-            missing.Add("The driver has no GPU.");
-        }
-
         return gpus;
     }
+
+    private static bool Answers(CuResult result, string call, List<string> missing)
+    {
+        if (result is not CuResult.Success)
+        {
+            missing.Add(Text($"{call} answers {result} ({(int)result})", result));
+        }
+
+        return result is CuResult.Success;
+    }
+
+    private static string Text(string found, CuResult result) =>
+        CuResultText.OfStart(found, result, CudaLibraries.Find(Driver.Library).Path!, Environment.GetEnvironmentVariable("CUDA_VISIBLE_DEVICES")); // it has answered, so it was found
 
     private static unsafe GpuDescription Describe(int ordinal)
     {

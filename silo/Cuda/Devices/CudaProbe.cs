@@ -22,6 +22,20 @@ public sealed record CudaProbe
 
     /// <summary>Why it is not usable, in a line; empty when it is.</summary>
     public string Reason => string.Join(" ", Missing);
+
+    /// <summary>Why that GPU cannot be opened; null: it is there.</summary>
+    internal string? Refusal(int ordinal)
+    {
+        if (!IsUsable)
+        {
+            return Reason;
+        }
+
+        return (uint)ordinal < (uint)Gpus.Length
+            ? null
+            : $"There is no GPU {ordinal}: this process sees {string.Join(", ", Gpus.Select(gpu => $"GPU {gpu.Ordinal} ({gpu.Name})"))}. "
+                + "Name one of those, or look at nvidia-smi -L and CUDA_VISIBLE_DEVICES for why it is not among them; for one that was there before, see ops/runbooks/gpu-lost.md.";
+    }
 }
 
 /// <param name="Ordinal">As the driver counts.</param>

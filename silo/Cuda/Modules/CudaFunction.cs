@@ -80,11 +80,12 @@ public sealed class CudaFunction<TParameters> : IKernelFigures
             return;
         }
 
+        var result = Driver.FunctionSetAttribute(_function, FunctionAttribute.MaxDynamicSharedBytes, sharedBytes);
         CudaException.ThrowIfFailed(
-            Driver.FunctionSetAttribute(_function, FunctionAttribute.MaxDynamicSharedBytes, sharedBytes),
+            result,
             $"cuFuncSetAttribute({sharedBytes} bytes of shared memory for {Name})",
             _module.Device.Ordinal,
-            $"A block of this GPU has at most {_module.Device.SharedMemoryPerBlock}.");
+            CudaException.IsStickyResult(result) ? null : $"A block of this GPU has at most {_module.Device.SharedMemoryPerBlock}.");
         _allowed = sharedBytes;
     }
 

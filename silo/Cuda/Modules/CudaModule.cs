@@ -61,7 +61,7 @@ public sealed class CudaModule : IDisposable
         where T : unmanaged
     {
         var result = Driver.FunctionGetParameter(function, 0, out _, out var size);
-        CudaException.ThrowIfFailed(result, $"cuFuncGetParamInfo({name})", Device.Ordinal, "It needs driver 550 or later.");
+        CudaException.ThrowIfFailed(result, $"cuFuncGetParamInfo({name})", Device.Ordinal, CudaException.IsStickyResult(result) ? null : "It needs driver 550 or later.");
         if (size != (nuint)sizeof(T) || Driver.FunctionGetParameter(function, 1, out _, out _) == CuResult.Success)
         {
             throw new InvalidOperationException($"The kernel {name} of {Name} takes {size} bytes in its first parameter; {typeof(T).FullName} has {sizeof(T)}, and there must be one parameter. The two layouts have drifted apart.");

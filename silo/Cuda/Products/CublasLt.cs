@@ -173,10 +173,16 @@ public sealed unsafe class CublasLt : IDisposable
 
     private void Check(int status, string operation, ProductShape? shape = null)
     {
-        if (status != 0)
+        if (status == 0)
         {
-            throw new InvalidOperationException($"{operation}{(shape is { } known ? $" for {known}" : "")} failed on GPU {_device.Ordinal} with status {status} of cuBLAS.");
+            return;
         }
+
+        var tried = $"{operation}{(shape is { } known ? $" for {known}" : "")}";
+
+        // cuBLAS has one status for many errors; after a sticky one the driver gives it to any call.
+        CudaException.ThrowIfFailed(Driver.MemGetInfo(out _, out _), $"{tried}, with status {status} of cuBLAS,", _device.Ordinal);
+        throw new InvalidOperationException($"{tried} failed on GPU {_device.Ordinal} with status {status} of cuBLAS. The driver knows of no error: look for the status in the documentation of cublasStatus_t.");
     }
 
     /// <summary>Operands of a product.</summary>

@@ -59,10 +59,10 @@ public sealed record GpuInventory(ImmutableArray<GpuRoom> Gpus, ImmutableHashSet
             opened.Add(device);
             return new GpuRoom(ordinal, device.Name, device.FreeMemory(), device.TotalMemory);
         }
-        catch (CudaException) when (ordinal < CudaDriver.Probe().Gpus.Length)
+        catch (CudaException refusal) when (ordinal < CudaDriver.Probe().Gpus.Length)
         {
             var known = CudaDriver.Probe().Gpus[ordinal]; // in use by a process that shares it with nobody, say
-            return new GpuRoom(ordinal, known.Name, 0, known.MemoryBytes);
+            return new GpuRoom(ordinal, known.Name, 0, known.MemoryBytes) { Refusal = refusal.Message };
         }
     }
 }
@@ -76,6 +76,9 @@ public sealed record GpuRoom(int Ordinal, string Name, long FreeBytes, long Tota
 {
     /// <summary>Left free: what libraries and kernels take, and what other processes may want.</summary>
     private const double Reserve = 0.06;
+
+    /// <summary>Why it gives this process no context, and so counts as full; null: it does.</summary>
+    public string? Refusal { get; init; }
 
     /// <summary>What a plan may take.</summary>
     public long UsableBytes => Math.Max(0, FreeBytes - (long)(Reserve * TotalBytes));

@@ -29,7 +29,8 @@ internal static class PlanText
         var obstacle = inventory.Gpus.Length > 1 ? GroupRules.Obstacle(graph, inventory.Gpus.Length, isLast: true) : null;
         return $"The model needs {Text(take)} on one GPU, and {there}; no way to share it out fits.{(obstacle is null ? "" : $" {obstacle}")}"
             + $" Lower Engine:Slots, of {Gigabytes(slot)} each, or Engine:KeyValueTokens, of {Gigabytes(page * 1000 / StateShape.PageTokens)} a thousand, from {sizes.Slots:N0} and {(long)sizes.Pages * StateShape.PageTokens:N0};"
-            + " free memory on the GPUs, use more or larger ones, or --device cpu.";
+            + " free memory on the GPUs, use more or larger ones, or --device cpu."
+            + string.Concat(inventory.Gpus.Where(gpu => gpu.Refusal is not null).Select(gpu => $" GPU {gpu.Ordinal} counts as full: {gpu.Refusal}"));
     }
 
     private static string Text(GpuRoom gpu) => $"GPU {gpu.Ordinal} ({gpu.Name}) with {Gigabytes(gpu.FreeBytes)} free of {Gigabytes(gpu.TotalBytes)}";

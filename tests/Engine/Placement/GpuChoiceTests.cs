@@ -81,6 +81,17 @@ public sealed class GpuChoiceTests
     }
 
     [Fact]
+    public void A_GPU_that_refuses_a_context_counts_as_full_and_its_words_are_passed_on()
+    {
+        var inventory = Of([0, 100], []);
+        inventory = inventory with { Gpus = inventory.Gpus.SetItem(0, inventory.Gpus[0] with { Refusal = "cuDevicePrimaryCtxRetain failed on GPU 0 with EccUncorrectable (214)." }) };
+
+        var refused = Assert.Throws<NotSupportedException>(() => GpuPlan.Choose(PlacementModels.MiniMax01, s_sizes, inventory));
+
+        Assert.EndsWith(" GPU 0 counts as full: cuDevicePrimaryCtxRetain failed on GPU 0 with EccUncorrectable (214).", refused.Message);
+    }
+
+    [Fact]
     public void A_reserve_is_left()
     {
         var graph = PlacementModels.Small();

@@ -16,14 +16,17 @@ internal static class StickyFault
         extern "C" __global__ void spoil(const SpoilParameters p) { *p.x = 1.0f; }
         """;
 
+    public static Task<int> RunAsync() => RunAsync(Spoil);
+
+    /// <param name="spoil">Is called when the first token is there, and makes the GPU fail.</param>
     /// <returns>0: the replica went on as if nothing had been.</returns>
-    public static async Task<int> RunAsync()
+    public static async Task<int> RunAsync(Action spoil)
     {
         var engine = CudaReplica.Load(ModelFolder.Open(RepositoryPaths.DemoModel), new EngineOptions { Slots = 2, KeyValueTokens = 4096 }, new CudaOptions());
         var sequence = engine.Start(new SequenceRequest { Tokens = [3, 40, 50], Sampling = SamplingSettings.Greedy, MaxNewTokens = 4000 });
         var buffer = new GeneratedToken[16];
         await sequence.ReadAsync(buffer, CancellationToken.None);
-        Spoil();
+        spoil();
         while (await sequence.ReadAsync(buffer, CancellationToken.None) > 0)
         {
             // It is to end by the fault, not by itself.

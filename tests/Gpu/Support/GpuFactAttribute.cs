@@ -1,4 +1,5 @@
 using Loire.Cuda;
+using Loire.Gpu.Tests.Running;
 
 namespace Loire.Gpu.Tests;
 
@@ -13,7 +14,8 @@ public sealed class GpuFactAttribute : FactAttribute
 public sealed class GpuTheoryAttribute : TheoryAttribute
 {
     /// <param name="gpus">GPUs that it needs.</param>
-    public GpuTheoryAttribute(int gpus = 1) => Skip = Absence.Of(gpus);
+    /// <param name="needsCompiler">Whether it makes a stand-in for the driver.</param>
+    public GpuTheoryAttribute(int gpus = 1, bool needsCompiler = false) => Skip = Absence.Of(gpus) ?? (needsCompiler ? DriverStandIn.Obstacle : null);
 }
 
 internal static class Absence
