@@ -20,6 +20,9 @@ public sealed class LayoutTests
         Assert.Equal((4 * 8) + (2 * 4), Unsafe.SizeOf<Quantise.BackParameters>());
         Assert.Equal((7 * 8) + (3 * 4) + 4, Unsafe.SizeOf<GreedySampling.Parameters>());
         Assert.Equal((5 * 8) + (4 * 4), Unsafe.SizeOf<TopCandidates.Parameters>());
+        Assert.Equal((3 * 8) + (8 * 6 * 8) + (2 * 4), Unsafe.SizeOf<TokenChoice.Parameters>());
+        Assert.Equal((7 * 8) + (3 * 4) + 4, Unsafe.SizeOf<TokenChoice.TakeParameters>());
+        Assert.Equal(4 * RowChoice.Length, Unsafe.SizeOf<RowChoice>());
         Assert.Equal((6 * 8) + (2 * 8 * 8) + (7 * 4) + 4, Unsafe.SizeOf<PartialSums.Parameters>()); // the last 4 bytes fill up
         Assert.Equal((4 * 8) + (2 * 4), Unsafe.SizeOf<Synthetic.Parameters>());
         Assert.Equal((6 * 8) + (2 * 4), Unsafe.SizeOf<Synthetic.RowsParameters>());

@@ -1,3 +1,4 @@
+using Loire.Engine.Backends.Cuda;
 using Loire.Engine.Models;
 
 namespace Loire.Engine.Placement;
@@ -11,7 +12,8 @@ internal sealed class StageBytes
     private readonly long _output;
     private readonly long _outputBesideEmbedding;
     private readonly long _activations;
-    private readonly long _logits;
+    private readonly long _logits; // of a model in one stage
+    private readonly long _logitsOfStages; // of one in two; a few rows less than of one in more
 
     /// <param name="graph">Of the model.</param>
     /// <param name="sizes">Of the replica.</param>
@@ -34,7 +36,8 @@ internal sealed class StageBytes
         _output = bytes.Output(share, hasEmbedding: false);
         _outputBesideEmbedding = bytes.Output(share, hasEmbedding: true);
         _activations = bytes.Activations(share, sizes.Rows);
-        _logits = bytes.Logits(share, sizes.LogitsRows);
+        _logits = bytes.Logits(share, CudaBackend.RowsOfResults(stages: 1, sizes.LogitsRows));
+        _logitsOfStages = bytes.Logits(share, CudaBackend.RowsOfResults(stages: 2, sizes.LogitsRows));
     }
 
     /// <summary>Of the model.</summary>
@@ -47,7 +50,7 @@ internal sealed class StageBytes
         return new GpuTake(
             _weights[end] - _weights[first] + (isFirst ? _embedding : 0) + (isLast ? isFirst ? _outputBesideEmbedding : _output : 0),
             _states[end] - _states[first],
-            _activations + (isLast ? _logits : 0));
+            _activations + (isLast ? isFirst ? _logits : _logitsOfStages : 0));
     }
 
     /// <summary>The most layers, from the first on, that fit into so many bytes; the end of the model is among them only where all of it fits.</summary>

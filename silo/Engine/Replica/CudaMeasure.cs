@@ -11,6 +11,8 @@ namespace Loire.Engine.Replica;
 /// <remarks>States and pages are random numbers, as if the context had been computed: only its size counts here, not its words.</remarks>
 public sealed class CudaMeasure : IDisposable
 {
+    private const int WarmUp = 8;
+
     private readonly CudaBackend _backend;
     private readonly ModelGraph _graph;
     private readonly StepBatch _batch;
@@ -50,42 +52,16 @@ public sealed class CudaMeasure : IDisposable
     /// <summary>Graphs captured, and graphs that took new parameters.</summary>
     public (int Captures, int Updates) GraphCounts => _backend.GraphCounts;
 
-    /// <summary>Times of decode steps of a batch, each with the token that the step before has chosen.</summary>
+    /// <summary>Whether steps are enqueued ahead of their tokens, and into how many batches the sequences are divided.</summary>
+    public (bool IsAhead, int Turns) Overlap => (_backend.MostUnderWay > 1, _backend.Turns);
+
+    /// <summary>Times of a token of each sequence, each with the token that the step before has chosen.</summary>
     /// <param name="batch">Sequences.</param>
     /// <param name="context">Tokens of each before the first step.</param>
     /// <param name="steps">Timed; a few go before them.</param>
     /// <param name="cancellationToken">Between two steps.</param>
-    public TimeSpan[] Decode(int batch, int context, int steps, CancellationToken cancellationToken)
-    {
-        const int WarmUp = 8;
-        var pages = PageTables(batch, context + steps + WarmUp);
-        var tokens = new int[batch];
-        Array.ForEach(Enumerable.Range(0, batch).ToArray(), i => tokens[i] = _random.Next(_graph.VocabularySize));
-        var times = new TimeSpan[steps];
-        for (var step = -WarmUp; step < steps; step++)
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            var start = Stopwatch.GetTimestamp();
-            _batch.Clear();
-            for (var i = 0; i < batch; i++)
-            {
-                _batch.Add(slot: i, pages[i], context + step + WarmUp, tokens.AsSpan(i, 1), LogitsWanted.Last);
-            }
-
-            _backend.Run(_batch);
-            for (var i = 0; i < batch; i++)
-            {
-                tokens[i] = _backend.Greedy(i).Token;
-            }
-
-            if (step >= 0)
-            {
-                times[step] = Stopwatch.GetElapsedTime(start);
-            }
-        }
-
-        return times;
-    }
+    public TimeSpan[] Decode(int batch, int context, int steps, CancellationToken cancellationToken) =>
+        Rounds(batch, context, steps + WarmUp).Run(steps, WarmUp, beforeRound: null, cancellationToken);
 
     /// <summary>The same while states of the batch are copied to the host, one each few steps.</summary>
     /// <param name="batch">Sequences.</param>
@@ -95,37 +71,17 @@ public sealed class CudaMeasure : IDisposable
     /// <param name="cancellationToken">Between two steps.</param>
     public TimeSpan[] DecodeWithCheckpoints(int batch, int context, int steps, int every, CancellationToken cancellationToken)
     {
-        var due = 0.0;
-        var next = 0;
+        var (due, next) = (0.0, 0);
         using var reader = new CheckpointReader(_backend);
-        var times = new TimeSpan[steps];
-        var pages = PageTables(batch, context + steps);
-        var tokens = new int[batch];
-        for (var step = 0; step < steps; step++)
+        return Rounds(batch, context, steps + WarmUp).Run(steps, WarmUp, TakeThoseDue, cancellationToken);
+
+        void TakeThoseDue()
         {
-            cancellationToken.ThrowIfCancellationRequested();
-            var start = Stopwatch.GetTimestamp();
             for (due += (double)batch / every; due >= 1; due--)
             {
                 reader.Take(next++ % batch);
             }
-
-            _batch.Clear();
-            for (var i = 0; i < batch; i++)
-            {
-                _batch.Add(slot: i, pages[i], context + step, tokens.AsSpan(i, 1), LogitsWanted.Last);
-            }
-
-            _backend.Run(_batch);
-            for (var i = 0; i < batch; i++)
-            {
-                tokens[i] = _backend.Greedy(i).Token;
-            }
-
-            times[step] = Stopwatch.GetElapsedTime(start);
         }
-
-        return times;
     }
 
     /// <summary>Time of a prompt, fed in steps of the most rows that a step has.</summary>
@@ -182,6 +138,17 @@ public sealed class CudaMeasure : IDisposable
         _backend.Exchange(_graph.HiddenSize) is { } exchange ? [.. rows.Select(count => Math.Min(count, exchange.MostRows)).Distinct().Select(exchange.Of)] : [];
 
     public void Dispose() => _backend.Dispose();
+
+    private DecodeRounds Rounds(int batch, int context, int rounds)
+    {
+        var tokens = new int[batch];
+        foreach (ref var token in tokens.AsSpan())
+        {
+            token = _random.Next(_graph.VocabularySize);
+        }
+
+        return new DecodeRounds(_backend, PageTables(batch, context + rounds), context, tokens);
+    }
 
     private List<int>[] PageTables(int sequences, int tokens)
     {

@@ -26,4 +26,7 @@ public sealed record CudaOptions
 
     /// <summary>Whether sampled rows bring their best tokens to the host, and whole rows only where those are not enough; otherwise whole rows always. The tokens are the same.</summary>
     public bool UseCandidates { get; init; } = true;
+
+    /// <summary>Whether a step is enqueued while others run: behind the one that chooses its tokens, and, where there are stages, beside those of other sequences. The tokens are the same.</summary>
+    public bool OverlapSteps { get; init; } = true;
 }

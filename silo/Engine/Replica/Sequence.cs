@@ -3,6 +3,7 @@ using System.Runtime.CompilerServices;
 using System.Threading.Channels;
 using Loire.Engine.Sampling;
 using Loire.Engine.State;
+using Loire.Kernels;
 
 namespace Loire.Engine.Replica;
 
@@ -25,6 +26,7 @@ internal sealed class Sequence : ISequence
     private readonly List<(int Token, float LogProb)[]> _alternatives = [];
     private readonly int _readAhead;
     private readonly int[] _tokens;
+    private readonly int[] _endTokens;
     private Action? _leaveQueue;
     private long _firstTokenAt;
     private long _lastTokenAt;
@@ -57,6 +59,8 @@ internal sealed class Sequence : ISequence
         request.Tokens.CopyTo(_tokens, 0);
         Count = request.Tokens.Length;
         _readAhead = readAhead;
+        _endTokens = [.. request.EndTokens];
+        CanGoOnUnseen = stops is null && _endTokens.Length <= RowChoice.MostEnds && Sampler.IsOfLogitsAlone;
         _generated = Channel.CreateBounded<Generated>(new BoundedChannelOptions(readAhead) { SingleReader = true, SingleWriter = true });
     }
 
@@ -72,8 +76,23 @@ internal sealed class Sequence : ISequence
     /// <summary>Tokens so far, prompt and generated.</summary>
     public int Count { get; private set; }
 
-    /// <summary>Tokens that the state covers.</summary>
+    /// <summary>Tokens that the state covers when all steps that have it have landed.</summary>
     public int Computed { get; set; }
+
+    /// <summary>Steps under way that have it.</summary>
+    public int UnderWay { get; set; }
+
+    /// <summary>Those of them that choose a token of it.</summary>
+    public int Coming { get; set; }
+
+    /// <summary>Where the newest of those will be.</summary>
+    public int Result { get; set; }
+
+    /// <summary>With which sequences it shares its steps.</summary>
+    public int Turn { get; set; }
+
+    /// <summary>Whether a step may take its next token before anybody here has seen it: the backend knows as well as the host whether it ends the sequence.</summary>
+    public bool CanGoOnUnseen { get; }
 
     public StatePlace? Place { get; set; }
 
@@ -91,18 +110,21 @@ internal sealed class Sequence : ISequence
 
     public Task<SequenceFinish> Finished => _finished.Task;
 
-    /// <summary>Whether there is no room for another token. If so, the next read wakes the loop.</summary>
+    /// <summary>Whether there is no room for another token beside those that are coming. If so, the next read wakes the loop.</summary>
     public bool IsReaderBehind()
     {
-        if (_generated.Reader.Count < _readAhead)
+        if (_generated.Reader.Count + Coming < _readAhead)
         {
             return false;
         }
 
         // Announced before the second look, and the reader looks after it has read: one of the two sees the other.
         Interlocked.Exchange(ref _pausedForReader, 1);
-        return _generated.Reader.Count >= _readAhead;
+        return _generated.Reader.Count + Coming >= _readAhead;
     }
+
+    /// <summary>How the token after the first <paramref name="position"/> is chosen, where a backend can.</summary>
+    public RowChoice ChoiceAt(int position) => Sampler.ChoiceAt(position, CanGoOnUnseen ? _endTokens : []);
 
     /// <summary>The next tokens to feed.</summary>
     public ReadOnlySpan<int> Next(int count) => _tokens.AsSpan(Computed, count);

@@ -10,6 +10,7 @@ internal sealed partial class StepLoop
         while (_waiting.First is { } node && TryPlace(node.Value))
         {
             _waiting.RemoveFirst();
+            node.Value.Turn = FewestAndMost().Least;
             _running.Add(node.Value);
         }
     }
@@ -127,9 +128,14 @@ internal sealed partial class StepLoop
         }
     }
 
-    /// <summary>Makes the youngest running sequence start over. False when that is the one that asks: it starts over itself.</summary>
+    /// <summary>Makes the youngest running sequence start over. False when that is the one that asks: it starts over itself; and while steps are under way, in which it may be.</summary>
     private bool TryPreempt(Sequence asking)
     {
+        if (_underWay.Count > 0)
+        {
+            return false;
+        }
+
         for (var i = _running.Count - 1; i >= 0; i--)
         {
             var youngest = _running[i];
@@ -144,6 +150,7 @@ internal sealed partial class StepLoop
             youngest.Computed = 0;
             youngest.Phase = SequencePhase.Waiting;
             _waiting.AddFirst(youngest);
+            _startOvers++;
             return youngest != asking;
         }
 

@@ -2,34 +2,21 @@ using Loire.Engine.Sampling;
 
 namespace Loire.Engine.Replica;
 
-/// <remarks>What comes of a step: how far each sequence has got, its next token, and whether that ends it.</remarks>
+/// <remarks>What comes of a step: a sequence's next token, and whether that ends it.</remarks>
 internal sealed partial class StepLoop
 {
-    private void Sample()
-    {
-        var logits = 0;
-        for (var i = 0; i < _inStep.Count; i++)
-        {
-            var sequence = _inStep[i];
-            var rows = _batch.Sequences[i].RowCount;
-            sequence.Computed += rows;
-            if (sequence.Computed < sequence.Count)
-            {
-                _promptTokens += rows;
-                continue;
-            }
-
-            _promptTokens += rows - 1;
-            Sample(sequence, logits++);
-        }
-    }
-
     private void Sample(Sequence sequence, int logits)
     {
+        var chosen = _backend.Chosen(logits);
+        if (sequence.Coming > 0 && (chosen < 0 || Contains(sequence.Request.EndTokens, chosen)))
+        {
+            Void(sequence);
+        }
+
         TokenLogProb sampled;
         try
         {
-            sampled = Choose(sequence, logits);
+            sampled = chosen >= 0 ? new TokenLogProb(chosen, float.NaN) : Choose(sequence, logits);
         }
         catch (InvalidOperationException notANumber)
         {
@@ -55,7 +42,7 @@ internal sealed partial class StepLoop
         }
     }
 
-    /// <summary>The backend's own choice where that is all that is asked for, then the choice from its candidates where that is certain. Any other row is looked at here as a whole, and what cannot be chosen from is refused with its reason.</summary>
+    /// <summary>The best token where that is all that is asked for, then the choice from its candidates where that is certain. Any other row is looked at here as a whole, and what cannot be chosen from is refused with its reason.</summary>
     private TokenLogProb Choose(Sequence sequence, int logits)
     {
         if (_backend.HasGreedy && sequence.Sampler.IsPlain && _backend.Greedy(logits) is var best && !float.IsNaN(best.LogProb))

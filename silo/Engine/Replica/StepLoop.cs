@@ -9,9 +9,10 @@ namespace Loire.Engine.Replica;
 /// <summary>Admission, steps, sampling and release: everything that one thread does for a replica.</summary>
 /// <remarks>
 /// <para>One turn of the loop: (1) run what other threads have asked; (2) end cancelled sequences; (3) admit waiting ones;
-/// (4) plan and run a step; (5) sample and hand out tokens. Only the stepping thread calls what is not marked otherwise.</para>
+/// (4) plan steps and enqueue them; (5) wait for the oldest, sample and hand out tokens. Only the stepping thread calls what is not marked otherwise.</para>
 /// <para>When pages run out in the middle of a sequence, resident states go first, then the youngest sequence starts over
 /// from its tokens: the oldest always gets on.</para>
+/// <para>A place is given up only when no step under way has its sequence: until then nobody else writes there.</para>
 /// </remarks>
 internal sealed partial class StepLoop : IDisposable
 {
@@ -31,6 +32,7 @@ internal sealed partial class StepLoop : IDisposable
     private readonly Lock _loadGate = new();
     private ReplicaLoad _load;
     private int _unreleased;
+    private int _startOvers;
     private long _steps;
     private long _promptTokens;
     private long _generatedTokens;
@@ -211,6 +213,11 @@ internal sealed partial class StepLoop : IDisposable
             throw lost;
         }
 
+        while (sequence.Coming > 1)
+        {
+            Land(); // whether the second step has it at all is known when the first has landed
+        }
+
         var snapshot = new BackendStateSnapshot(_backend, place, sequence.Computed, fromPage, EndSnapshot);
         _places.Hold(snapshot.Held);
         StateUsers.Enter();
@@ -240,6 +247,7 @@ internal sealed partial class StepLoop : IDisposable
             return true;
         }
 
+        Land(sequence);
         if (sequence.Phase is not SequencePhase.Ended)
         {
             End(sequence, SequenceEnd.Cancelled);
@@ -295,7 +303,7 @@ internal sealed partial class StepLoop : IDisposable
 
         for (var i = _running.Count - 1; i >= 0; i--)
         {
-            if (_running[i] is { IsCancelled: true, Phase: SequencePhase.Running } sequence)
+            if (_running[i] is { IsCancelled: true, Phase: SequencePhase.Running, UnderWay: 0 } sequence)
             {
                 End(sequence, SequenceEnd.Cancelled);
             }
@@ -303,53 +311,6 @@ internal sealed partial class StepLoop : IDisposable
             {
                 restoring.CancelRestore();
             }
-        }
-    }
-
-    private bool Step()
-    {
-        for (var i = 0; i < _running.Count; i++)
-        {
-            var sequence = _running[i];
-            var left = sequence.Count - sequence.Computed;
-            _candidates[i] = new Candidate(sequence.Computed, left, left == 1, sequence.Phase is not SequencePhase.Running || sequence.IsReaderBehind());
-        }
-
-        _planned.Clear();
-        _planned.AddRange(_running);
-        if (_scheduler.Plan(_candidates.AsSpan(0, _running.Count), _counts) == 0)
-        {
-            return false;
-        }
-
-        FillBatch();
-        if (_batch.RowCount == 0)
-        {
-            return true; // everything planned had to start over: plan again
-        }
-
-        _backend.Run(_batch);
-        _steps++;
-        Sample();
-        return true;
-    }
-
-    private void FillBatch()
-    {
-        _batch.Clear();
-        _inStep.Clear();
-        for (var i = 0; i < _planned.Count; i++)
-        {
-            var sequence = _planned[i];
-            if (_counts[i] == 0 || sequence.Place is not { } place || !TryGrow(place.Pages, sequence.Computed + _counts[i], sequence))
-            {
-                continue; // left out, or it had to start over
-            }
-
-            var reachesEnd = sequence.Computed + _counts[i] == sequence.Count;
-            _batch.Add(place.Slot, place.Pages, sequence.Computed, sequence.Next(_counts[i]), reachesEnd ? LogitsWanted.Last : LogitsWanted.None);
-            _batch.NeedsCandidates |= reachesEnd && !sequence.Sampler.IsPlain;
-            _inStep.Add(sequence);
         }
     }
 
@@ -413,6 +374,11 @@ internal sealed partial class StepLoop : IDisposable
         _ending.Cancel();
         _asked.Writer.TryComplete();
         RunAsked();
+        while (_underWay.TryDequeue(out _))
+        {
+            _backend.Land(); // its memory is freed next
+        }
+
         foreach (var sequence in _waiting.Concat(_running).ToArray())
         {
             sequence.MarkFailed(Stopped());

@@ -1,3 +1,5 @@
+using Loire.Kernels;
+
 namespace Loire.Engine.Sampling;
 
 /// <summary>A token and its log-probability.</summary>
@@ -35,6 +37,9 @@ public sealed class Sampler
     /// <summary>Whether <see cref="Sample"/> is no more than the best token, without its log-probability.</summary>
     public bool IsPlain => Settings.Temperature == 0 && _report is null && !_penalties.IsActive;
 
+    /// <summary>Whether a token is a matter of logits and position: neither of the tokens before it, nor with anything reported beside it.</summary>
+    public bool IsOfLogitsAlone => _report is null && !_penalties.IsActive;
+
     /// <summary>The best tokens of the last <see cref="Sample"/> or successful <see cref="TrySample"/>, best first: as many as <see cref="SamplingSettings.LogProbs"/>. Valid until the next one.</summary>
     public ReadOnlySpan<TokenLogProb> Alternatives => _report is null ? [] : _report.Alternatives;
 
@@ -51,6 +56,21 @@ public sealed class Sampler
     /// <summary>Counts a generated token, sampled or replayed. <see cref="Sample"/> does not do so by itself.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The token is outside the vocabulary.</exception>
     public void Observe(int token) => _penalties.Observe(token, generated: true);
+
+    /// <summary>What a device needs to pick the token at <paramref name="position"/> itself, as <see cref="TrySample"/> does from the best of a row.</summary>
+    /// <param name="position">In the sequence, prompt included.</param>
+    /// <param name="ends">Tokens that end the sequence: at most <see cref="RowChoice.MostEnds"/>.</param>
+    public RowChoice ChoiceAt(long position, ReadOnlySpan<int> ends)
+    {
+        if (!IsOfLogitsAlone)
+        {
+            return default;
+        }
+
+        return IsPlain
+            ? RowChoice.Best(ends)
+            : RowChoice.Draw(TokenDraw.ScaleOf(Settings), Settings.TopK, Settings.TopP, Settings.MinP, CounterRandom.Uniform(Settings.Seed, (ulong)position), ends);
+    }
 
     /// <summary>Picks the token at <paramref name="position"/> of the sequence (prompt included).</summary>
     /// <returns>The log-probability is that of the raw logits, before temperature and penalties; NaN when not asked for.</returns>

@@ -4,8 +4,8 @@ using Loire.Engine.Sampling;
 
 namespace Loire.Engine.Tests.Replica;
 
-/// <summary>The step loop on a backend that notices every wrong slot and page.</summary>
-public sealed class ReplicaEngineTests
+/// <summary>The step loop on a backend that notices every wrong slot and page, however many steps are under way.</summary>
+public abstract class ReplicaEngineTests(int mostUnderWay, int turns)
 {
     private static readonly EngineOptions Options = new() { MaxTokensPerStep = 40, MaxPromptTokensBesideDecode = 16, ReadAheadTokens = 16, MaxWaiting = 64 };
 
@@ -127,7 +127,8 @@ public sealed class ReplicaEngineTests
         using var atStep = new SemaphoreSlim(0);
         using var go = new SemaphoreSlim(0);
         var steps = 0;
-        var backend = new HashingBackend(2, 16) { OnRun = _ => { Interlocked.Increment(ref steps); atStep.Release(); go.Wait(); } };
+        var backend = NewBackend(2, 16);
+        backend.OnRun = _ => { Interlocked.Increment(ref steps); atStep.Release(); go.Wait(); };
         await using var engine = new ReplicaEngine(backend, 4096, Options, null);
         var sequence = engine.Start(Request(Prompt(7, 5), 1_000));
         await atStep.WaitAsync();
@@ -190,7 +191,8 @@ public sealed class ReplicaEngineTests
     {
         using var atStep = new SemaphoreSlim(0);
         using var go = new SemaphoreSlim(0);
-        var backend = new HashingBackend(1, 16) { OnRun = _ => { atStep.Release(); go.Wait(); } };
+        var backend = NewBackend(1, 16);
+        backend.OnRun = _ => { atStep.Release(); go.Wait(); };
         await using var engine = new ReplicaEngine(backend, 4096, Options with { MaxWaiting = 3 }, null);
         var running = engine.Start(Request(Prompt(1, 5), 2));
         await atStep.WaitAsync();
@@ -212,7 +214,7 @@ public sealed class ReplicaEngineTests
     [Fact]
     public async Task SequencesThatAreRefusedForTheirSettings_TakeNoPlaceInTheQueue()
     {
-        await using var engine = new ReplicaEngine(new HashingBackend(1, 16), 4096, Options with { MaxWaiting = 1 }, null);
+        await using var engine = new ReplicaEngine(NewBackend(1, 16), 4096, Options with { MaxWaiting = 1 }, null);
         var wrong = Request(Prompt(1, 5), 2) with { Sampling = new SamplingSettings { RepetitionPenalty = 0.001f } };
 
         Assert.Throws<ArgumentException>(() => engine.Start(wrong));
@@ -249,7 +251,7 @@ public sealed class ReplicaEngineTests
     [Fact]
     public async Task Disposal_WaitsForOpenSnapshotsAndRestores_AndFreesTheBackendAfterThem()
     {
-        var backend = new HashingBackend(2, 16);
+        var backend = NewBackend(2, 16);
         var engine = new ReplicaEngine(backend, 4096, Options, null);
         var first = engine.Start(Request(Prompt(1, 70), 5));
         await ReadAsync(first);
@@ -280,7 +282,7 @@ public sealed class ReplicaEngineTests
     [Fact]
     public async Task Disposal_FailsWhatRuns_AndFreesTheBackend()
     {
-        var backend = new HashingBackend(2, 16);
+        var backend = NewBackend(2, 16);
         var engine = new ReplicaEngine(backend, 4096, Options, null);
         var sequence = engine.Start(Request(Prompt(1, 5), 500));
         await sequence.Started;
@@ -336,13 +338,57 @@ public sealed class ReplicaEngineTests
         await AssertIdleAsync(engine);
     }
 
+    [Fact]
+    public async Task StepsThatFollowUnseenTokens_LeaveNoTrace_WhereTheyLeadNowhere()
+    {
+        var backend = NewBackend(8, 64);
+        await using var engine = new ReplicaEngine(backend, 4096, Options, null);
+        var prompts = Enumerable.Range(0, 8).Select(i => Prompt(i, 3 + (9 * i))).ToArray();
+        var expected = prompts.Select(prompt => HashingBackend.Alone(prompt, 120)).ToArray();
+        var sequences = prompts.Select((prompt, i) => engine.Start(Request(prompt, 120) with { EndTokens = [expected[i][60]] })).ToArray();
+
+        for (var i = 0; i < sequences.Length; i++)
+        {
+            var generated = await ReadAsync(sequences[i]);
+            Assert.Equal(expected[i][..(Array.IndexOf(expected[i], expected[i][60]) + 1)], generated);
+            await sequences[i].ReleaseAsync($"turn-{i}");
+        }
+
+        for (var i = 0; i < sequences.Length; i++)
+        {
+            int[] next = [.. prompts[i], .. expected[i][..(Array.IndexOf(expected[i], expected[i][60]) + 1)], 4, 2];
+            Assert.Equal(HashingBackend.Alone(next, 5), await EndAsync(engine, Request(next, 5) with { ResidentKey = $"turn-{i}" }));
+        }
+
+        Assert.Equal(mostUnderWay > 1, backend.Followed.All > 100);
+        Assert.Equal(mostUnderWay > 1, backend.Followed.Void > 0);
+        await AssertIdleAsync(engine);
+    }
+
+    [Fact]
+    public async Task ASequenceThatTheHostHasToChooseFor_WaitsForItsSteps_AndGeneratesTheSame()
+    {
+        await using var engine = Engine(slots: 6, pages: 64);
+        var penalised = Request(Prompt(3, 30), 60) with { Sampling = new SamplingSettings { FrequencyPenalty = 0.1f } };
+        var alone = await EndAsync(engine, penalised);
+
+        var plain = Enumerable.Range(0, 4).Select(i => RunAsync(engine, Prompt(i, 20 + i), 100)).ToArray();
+        Assert.Equal(alone, await EndAsync(engine, penalised));
+        foreach (var (prompt, generated) in await Task.WhenAll(plain))
+        {
+            Assert.Equal(HashingBackend.Alone(prompt, 100), generated);
+        }
+
+        await AssertIdleAsync(engine);
+    }
+
     [Theory]
     [InlineData(50)] // all
     [InlineData(2)] // equals at the border: never certain
     public async Task ASampledSequence_GeneratesTheSameFromCandidatesAsFromWholeRows(int candidateCount)
     {
-        var whole = new HashingBackend(2, 16);
-        var some = new HashingBackend(2, 16) { CandidateCount = candidateCount };
+        var whole = NewBackend(2, 16);
+        var some = NewBackend(2, 16, candidateCount);
         var sampled = Request(Prompt(8, 30), 40) with { Sampling = new SamplingSettings { Temperature = 1, TopK = 5, Seed = 3 } };
         var generated = new List<int[]>();
         foreach (var backend in new[] { whole, some })
@@ -354,6 +400,12 @@ public sealed class ReplicaEngineTests
         }
 
         Assert.Equal(generated[0], generated[1]);
+        if (mostUnderWay > 1)
+        {
+            Assert.InRange(whole.RowsAsked.Whole, 40, 60); // greedy ones only where the backend itself was not certain
+            return;
+        }
+
         Assert.Equal((100, 0), whole.RowsAsked);
         Assert.Equal((candidateCount == 50 ? 60 : 100, 40), some.RowsAsked); // greedy ones are no matter of candidates
     }
@@ -366,7 +418,10 @@ public sealed class ReplicaEngineTests
         return generated;
     }
 
-    private static ReplicaEngine Engine(int slots, int pages) => new(new HashingBackend(slots, pages), contextLength: 4096, Options, tokenizer: null);
+    private protected HashingBackend NewBackend(int slots, int pages, int candidateCount = 0) =>
+        new(slots, pages) { MostUnderWay = mostUnderWay, Turns = turns, CandidateCount = candidateCount, UncertainOf = 11 };
+
+    private ReplicaEngine Engine(int slots, int pages) => new(NewBackend(slots, pages), contextLength: 4096, Options, tokenizer: null);
 
     private static int[] Prompt(int seed, int length)
     {
@@ -453,3 +508,15 @@ public sealed class ReplicaEngineTests
         }
     }
 }
+
+/// <summary>Each step is waited for.</summary>
+public sealed class StepByStepTests() : ReplicaEngineTests(mostUnderWay: 1, turns: 1);
+
+/// <summary>A step is enqueued behind the one that runs, with tokens that it chooses.</summary>
+public sealed class OneStepAheadTests() : ReplicaEngineTests(mostUnderWay: 2, turns: 1);
+
+/// <summary>Two halves of the sequences take turns, as over two stages.</summary>
+public sealed class TwoTurnsTests() : ReplicaEngineTests(mostUnderWay: 3, turns: 2);
+
+/// <summary>Four of them.</summary>
+public sealed class FourTurnsTests() : ReplicaEngineTests(mostUnderWay: 5, turns: 4);

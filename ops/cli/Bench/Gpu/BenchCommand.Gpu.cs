@@ -21,12 +21,14 @@ internal static partial class BenchCommand
         var prompts = new Option<string>("--prefill") { Description = "Lengths of prompts, or none.", HelpName = "8192,32768", DefaultValueFactory = _ => "8192,32768" };
         var rows = CommonOptions.Count("--rows", "Most tokens of a step.", 8192);
         var checkpoints = new Option<int>("--checkpoint-every") { Description = "Tokens between two checkpoints of a sequence, in one more measurement; 0: none.", HelpName = "N", DefaultValueFactory = _ => 256 };
+        var loop = new Option<string>("--loop") { Description = "Sequences that are measured through the step loop too, greedy and sampled; or none.", HelpName = "1,256", DefaultValueFactory = _ => "none" };
+        var waited = new Option<bool>("--step-by-step") { Description = "Each step is waited for before the next is enqueued: for comparison." };
         var bandwidth = new Option<double>("--bandwidth") { Description = "Of the GPU's memory, in GB/s, as the kernels' benchmarks have measured it.", HelpName = "GB/s", DefaultValueFactory = _ => 4300 };
         var products = new Option<double>("--products") { Description = "Of bf16 matrix products, in TFLOP/s, as measured.", HelpName = "TFLOP/s", DefaultValueFactory = _ => 780 };
         var results = new Option<string?>("--results") { Description = "Folder for a page of results.", HelpName = "DIR" };
         var command = new Command("gpu", "Measures decode and prefill on a GPU, against the limits of its memory and its matrix products.")
         {
-            model, weights, device, experts, batches, context, steps, prompts, rows, checkpoints, bandwidth, products, results,
+            model, weights, device, experts, batches, context, steps, prompts, rows, checkpoints, loop, waited, bandwidth, products, results,
         };
         command.SetAction((arguments, cancellationToken) =>
         {
@@ -41,11 +43,12 @@ internal static partial class BenchCommand
                 Prompts = Numbers("--prefill", arguments.GetValue(prompts)!),
                 MostRows = arguments.GetValue(rows),
                 CheckpointEvery = arguments.GetValue(checkpoints),
+                LoopBatches = Numbers("--loop", arguments.GetValue(loop)!),
                 BytesPerSecond = arguments.GetValue(bandwidth) * 1e9,
                 OperationsPerSecond = arguments.GetValue(products) * 1e12,
             };
             var opened = seed is { } made ? ModelFolder.OpenSynthetic(folder, made) : ModelFolder.Open(folder);
-            var measured = new GpuBench(opened, cuda with { SyntheticSeed = seed }, plan, cancellationToken).Run(Console.Out);
+            var measured = new GpuBench(opened, cuda with { SyntheticSeed = seed, OverlapSteps = !arguments.GetValue(waited) }, plan, cancellationToken).Run(Console.Out);
             if (arguments.GetValue(results) is { } target)
             {
                 WritePage(target, opened, plan, measured);

@@ -12,6 +12,19 @@ internal sealed class GpuBench(ModelFolder model, CudaOptions cuda, GpuBenchPlan
 {
     public IReadOnlyList<GpuBenchRow> Run(TextWriter output)
     {
+        List<GpuBenchRow> rows = [.. RunSteps(output)];
+        foreach (var row in plan.LoopBatches.Count == 0 ? [] : new GpuLoopBench(model, cuda, plan, cancellationToken).Run())
+        {
+            rows.Add(row);
+            output.WriteLine(row.AsText());
+            output.Flush();
+        }
+
+        return rows;
+    }
+
+    private List<GpuBenchRow> RunSteps(TextWriter output)
+    {
         using var progress = new ProgressBar("loading");
         var slots = plan.Batches.Max();
         var sizes = new BackendSizes(slots, PagePool.PagesFor(plan.KeyValueTokens), plan.MostRows, slots, Threads: 0);
@@ -36,14 +49,14 @@ internal sealed class GpuBench(ModelFolder model, CudaOptions cuda, GpuBenchPlan
         foreach (var batch in plan.Batches)
         {
             var times = measure.Decode(batch, plan.Context, plan.Steps, cancellationToken);
-            Add(Decoded(measure.Plan, $"decode, batch {batch}, context {plan.Context}", batch, times));
+            Add(Decoded(measure, $"decode, batch {batch}, context {plan.Context}", batch, times));
         }
 
         if (plan.CheckpointEvery > 0)
         {
             var batch = plan.Batches.Max();
             var times = measure.DecodeWithCheckpoints(batch, plan.Context, plan.Steps, plan.CheckpointEvery, cancellationToken);
-            Add(Decoded(measure.Plan, $"decode, batch {batch}, context {plan.Context}, a checkpoint in {plan.CheckpointEvery} tokens", batch, times));
+            Add(Decoded(measure, $"decode, batch {batch}, context {plan.Context}, a checkpoint in {plan.CheckpointEvery} tokens", batch, times));
         }
 
         foreach (var prompt in plan.Prompts)
@@ -61,10 +74,12 @@ internal sealed class GpuBench(ModelFolder model, CudaOptions cuda, GpuBenchPlan
         return rows;
     }
 
-    private GpuBenchRow Decoded(GpuPlan gpus, string name, int batch, TimeSpan[] times)
+    private GpuBenchRow Decoded(CudaMeasure measure, string name, int batch, TimeSpan[] times)
     {
         var (median, low, high) = Spread(times);
-        var limit = StepBytes.SecondsOfDecode(model.Graph, gpus, cuda.ExpertType, batch, plan.Context, plan.BytesPerSecond);
+        var turns = Math.Min(measure.Overlap.Turns, batch);
+        var limit = StepBytes.SecondsOfDecode(model.Graph, measure.Plan, cuda.ExpertType, batch, turns, plan.Context, plan.BytesPerSecond);
+        name += (turns > 1 ? $", in {turns} turns" : "") + (measure.Overlap.IsAhead ? "" : ", each step waited for");
         return new GpuBenchRow(name, batch / median, batch / high, batch / low, limit / median);
     }
 
@@ -117,6 +132,12 @@ internal sealed record GpuBenchPlan
 
     /// <summary>Tokens between two checkpoints of a sequence; 0: it is not measured.</summary>
     public required int CheckpointEvery { get; init; }
+
+    /// <summary>Sequences that are measured through the step loop as well.</summary>
+    public required IReadOnlyList<int> LoopBatches { get; init; }
+
+    /// <summary>Tokens that each of them generates.</summary>
+    public int LoopTokens => Math.Max(Steps, 32);
 
     /// <summary>Of the GPU's memory.</summary>
     public required double BytesPerSecond { get; init; }

@@ -15,16 +15,14 @@ internal static class StepBytes
     public static double OfDecode(ModelGraph graph, WeightType experts, int batch, int context) =>
         OutputWeights(graph) + graph.Layers.Sum(layer => OfDecode(layer, graph.HiddenSize, experts, batch, context));
 
-    /// <summary>Time of a decode step if every GPU of a stage reads its even share of the stage's bytes, one stage after the other.</summary>
-    public static double SecondsOfDecode(ModelGraph graph, GpuPlan plan, WeightType experts, int batch, int context, double bytesPerSecond)
+    /// <summary>Time of a token of each sequence if every GPU of a stage reads its even share of the stage's bytes: stages work at the same time on the batches that take turns, and the slowest sets the pace; each batch passes them one after the other.</summary>
+    public static double SecondsOfDecode(ModelGraph graph, GpuPlan plan, WeightType experts, int batch, int turns, int context, double bytesPerSecond)
     {
-        var seconds = OutputWeights(graph) / plan.Stages[^1].Devices.Length;
-        foreach (var stage in plan.Stages)
-        {
-            seconds += graph.Layers[stage.FirstLayer..stage.EndLayer].Sum(layer => OfDecode(layer, graph.HiddenSize, experts, batch, context)) / stage.Devices.Length;
-        }
-
-        return seconds / bytesPerSecond;
+        var rows = (batch + turns - 1) / turns;
+        var stages = plan.Stages.Select((stage, i) =>
+            (graph.Layers[stage.FirstLayer..stage.EndLayer].Sum(layer => OfDecode(layer, graph.HiddenSize, experts, rows, context)) + (i == plan.Stages.Length - 1 ? OutputWeights(graph) : 0))
+            / stage.Devices.Length).ToArray();
+        return Math.Max(turns * stages.Max(), stages.Sum()) / bytesPerSecond;
     }
 
     /// <summary>Time of a prompt's matrix products if all stages work at the same time and the slowest sets the pace: without attention's own and without logits.</summary>

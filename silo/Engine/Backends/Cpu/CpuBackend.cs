@@ -54,7 +54,12 @@ internal sealed class CpuBackend : IBackend
 
     public int Pages { get; }
 
-    public void Run(StepBatch batch) => _forward.Run(batch);
+    /// <remarks>Returns when the step has run.</remarks>
+    public void Enqueue(StepBatch batch) => _forward.Run(batch);
+
+    public void Land()
+    {
+    }
 
     public ReadOnlySpan<float> Logits(int index) => _forward.Logits(index);
 
@@ -173,7 +178,7 @@ internal sealed class CpuBackend : IBackend
         {
             batch.Clear();
             batch.Add(slot: 0, pages, start: 0, new int[Math.Min(rows, room)], LogitsWanted.Last);
-            Run(batch);
+            this.Run(batch);
         }
 
         ClearState(slot: 0);

@@ -53,7 +53,7 @@ internal sealed class BatchPieces
                 var isEnd = done + count == sequence.RowCount;
                 _pieces[piece].Add(
                     sequence.Slot, sequence.Pages, sequence.Start + done, batch.Tokens.Slice(sequence.FirstRow + done, count),
-                    logits is LogitsWanted.Last && !isEnd ? LogitsWanted.None : logits);
+                    logits is LogitsWanted.Last && !isEnd ? LogitsWanted.None : logits, logits is LogitsWanted.None ? default : batch.Choices[wanted - 1]);
                 done += count;
             }
         }

@@ -20,8 +20,15 @@ internal sealed class CudaBackend : IBackend
     private readonly CudaStateParts _states;
     private readonly StepResults _results;
     private readonly BatchPieces _pieces;
+    private readonly CudaEvent[] _landed = []; // its results are on the host
+    private readonly CudaEvent[] _carried = []; // its tokens are where the next step takes them
+    private readonly int _resultRows;
+    private readonly int _lanes;
     private readonly int _mostDecodeRows;
     private readonly bool _useCandidates;
+    private BatchResults? _newest;
+    private long _enqueuedCount;
+    private long _landedCount;
 
     private CudaBackend(ModelGraph graph, in BackendSizes sizes, CudaOptions options, GpuPlan plan, Action<CudaPart> fill)
     {
@@ -34,8 +41,12 @@ internal sealed class CudaBackend : IBackend
             _useCandidates = options.UseCandidates;
             _mostDecodeRows = StepForm.BucketOf(Math.Min(sizes.Slots, sizes.MaxRows), int.MaxValue);
             var pieces = plan.Stages.Length == 1 ? 1 : Math.Min(PiecesPerStage * (plan.Stages.Length - 1), Math.Max(1, sizes.MaxRows / BatchPieces.LeastRows));
+            Turns = options.OverlapSteps ? plan.Stages.Length : 1;
+            MostUnderWay = options.OverlapSteps ? Turns + 1 : 1; // one that waits for each that runs, and one more
+            _lanes = Math.Max(pieces, MostUnderWay);
             var logitsRows = Math.Max(sizes.MaxLogitsRows, _mostDecodeRows);
-            var rows = new StepSizes(Math.Max(BatchPieces.MostRows(sizes.MaxRows, pieces), _mostDecodeRows), _mostDecodeRows, pieces == 1 ? logitsRows : 2 * logitsRows, pieces);
+            _resultRows = RowsOfResults(pieces > 1, logitsRows);
+            var rows = new StepSizes(Math.Max(BatchPieces.MostRows(sizes.MaxRows, pieces), _mostDecodeRows), _mostDecodeRows, MostUnderWay * _resultRows, _lanes);
             foreach (var stage in plan.Stages)
             {
                 _stages.Add(Stage(graph, stage, sizes, options, rows, fill));
@@ -43,7 +54,9 @@ internal sealed class CudaBackend : IBackend
 
             _pieces = new BatchPieces(pieces, sizes.MaxRows, sizes.Slots, logitsRows);
             _states = new CudaStateParts([.. _stages]);
-            _results = new StepResults(_stages[^1], logitsRows, graph.VocabularySize);
+            _results = new StepResults(_stages[^1], MostUnderWay, _resultRows, logitsRows, graph.VocabularySize);
+            _landed = [.. Enumerable.Range(0, MostUnderWay).Select(_ => _stages[^1].First.Device.NewEvent())];
+            _carried = [.. Enumerable.Range(0, MostUnderWay).Select(_ => _stages[^1].First.Device.NewEvent())];
             Synchronize();
             WarmUp(Math.Min(rows.Rows, Pages * StateShape.PageTokens));
         }
@@ -61,6 +74,10 @@ internal sealed class CudaBackend : IBackend
 
     public StateShape State => _states.Shape;
 
+    public int MostUnderWay { get; }
+
+    public int Turns { get; }
+
     public int Slots { get; }
 
     public int Pages { get; }
@@ -69,6 +86,11 @@ internal sealed class CudaBackend : IBackend
 
     /// <summary>Graphs captured, and graphs that took new parameters.</summary>
     public (int Captures, int Updates) GraphCounts => (_stages.Sum(stage => stage.GraphCounts.Captures), _stages.Sum(stage => stage.GraphCounts.Updates));
+
+    /// <summary>Rows of logits that the last stage keeps for all steps under way.</summary>
+    /// <param name="stages">Of the model.</param>
+    /// <param name="logitsRows">Of a step.</param>
+    internal static int RowsOfResults(int stages, int logitsRows) => (stages + 1) * RowsOfResults(areCut: stages > 1, logitsRows);
 
     /// <param name="model">Its weights are read, unless they are synthetic.</param>
     /// <param name="sizes">Of memory.</param>
@@ -92,36 +114,43 @@ internal sealed class CudaBackend : IBackend
         return new(model.Graph, sizes, options, plan, part => part.Weights.Load(source, part.Device, steps.Next()));
     }
 
-    public void Run(StepBatch batch)
-    {
-        Enqueue(batch);
-        Synchronize();
-    }
-
-    /// <summary>The same without waiting for the devices. The batch may be filled anew at once.</summary>
     public void Enqueue(StepBatch batch)
     {
-        _results.Clear(batch.NeedsCandidates && _useCandidates);
-        var lane = 0;
+        var place = (int)(_enqueuedCount++ % MostUnderWay);
+        _newest = _results.Begin(place, batch.NeedsCandidates && _useCandidates);
+        if (batch.Follows)
+        {
+            var carried = _carried[Followed(batch, place)];
+            foreach (var stage in _stages)
+            {
+                stage.Wait(carried);
+            }
+        }
+
+        var lane = place;
         foreach (var piece in _pieces.Cut(batch))
         {
-            var form = StepForm.Of(piece, _mostDecodeRows);
-            form = form with { HasCandidates = form.HasCandidates && _useCandidates };
-            var firstResult = _results.Add(piece.LogitsCount, form.LogitsRows);
-            for (var i = 0; i < _stages.Count; i++)
-            {
-                _stages[i].Enqueue(piece, form, lane, firstResult);
-                if (i + 1 < _stages.Count)
-                {
-                    _stages[i].Send(_stages[i + 1], lane);
-                }
-            }
-
-            lane++;
+            Enqueue(piece, lane);
+            lane = (lane + 1) % _lanes;
         }
+
+        _stages[^1].First.Stream.Record(_carried[place]);
+        _stages[^1].First.Downloads.Record(_landed[place]);
     }
 
+    public int ResultOf(int index) => _newest!.RowOf(index); // a step has been enqueued
+
+    public void Land()
+    {
+        var place = (int)(_landedCount++ % MostUnderWay);
+        _landed[place].Synchronize();
+        _results.Land(place);
+    }
+
+    /// <summary>Waits for all that is enqueued.</summary>
     public void Synchronize() => _stages.ForEach(stage => stage.Synchronize());
+
+    public int Chosen(int index) => _results.Chosen(index);
 
     public ReadOnlySpan<float> Logits(int index) => _results.Read(index);
 
@@ -172,9 +201,49 @@ internal sealed class CudaBackend : IBackend
     public void Dispose()
     {
         _results?.Dispose(); // null where making it has failed
+        Array.ForEach(_landed, landed => landed.Dispose());
+        Array.ForEach(_carried, carried => carried.Dispose());
         _stages.ForEach(stage => stage.Dispose());
         _stages.Clear();
     }
+
+    private void Enqueue(StepBatch piece, int lane)
+    {
+        var form = StepForm.Of(piece, _mostDecodeRows);
+        form = form with { HasCandidates = form.HasCandidates && _useCandidates };
+        var firstResult = _newest!.Add(piece.LogitsCount, form.LogitsRows).First; // the caller has begun it
+        for (var i = 0; i < _stages.Count; i++)
+        {
+            _stages[i].Enqueue(piece, form, lane, firstResult);
+            if (i + 1 < _stages.Count)
+            {
+                _stages[i].Send(_stages[i + 1], lane);
+            }
+        }
+
+        foreach (var stage in _stages)
+        {
+            _stages[^1].Carry(stage);
+        }
+
+        _stages[^1].Download();
+    }
+
+    /// <summary>The place of the newest step that a batch takes tokens from: steps choose in order.</summary>
+    private int Followed(StepBatch batch, int place)
+    {
+        var age = MostUnderWay;
+        foreach (var token in batch.Tokens)
+        {
+            var from = (-1 - token) / _resultRows;
+            age = token < 0 ? Math.Min(age, (place - from + MostUnderWay) % MostUnderWay) : age;
+        }
+
+        return (place - age + MostUnderWay) % MostUnderWay;
+    }
+
+    /// <summary>Each piece of a step is padded.</summary>
+    private static int RowsOfResults(bool areCut, int logitsRows) => areCut ? 2 * logitsRows : logitsRows;
 
     private static CudaStage Stage(ModelGraph graph, GpuStagePlan plan, BackendSizes sizes, CudaOptions options, StepSizes rows, Action<CudaPart> fill)
     {
@@ -207,7 +276,7 @@ internal sealed class CudaBackend : IBackend
             batch.Clear();
             batch.NeedsCandidates = rows > 1;
             batch.Add(slot: 0, pages, start: 0, new int[rows], LogitsWanted.Last);
-            Run(batch);
+            this.Run(batch);
         }
 
         ClearState(slot: 0);

@@ -8,7 +8,7 @@ namespace Loire.Engine.Backends.Cuda;
 /// <summary>Enqueues one part's kernels of a step, one after the other on its stream. Nothing here waits for the device.</summary>
 /// <remarks>
 /// <para>1 <see cref="Begin"/>: embedding, or the stream from the stage before; for each layer: 2 <see cref="Mix"/>: residual, norm and mixer, 3 <see cref="Feed"/>: residual, norm and feed-forward;
-/// at the end 4 <see cref="Score"/>: logits of the wanted rows and the best token or tokens of each, or <see cref="Carry"/>: the stream for the next stage.</para>
+/// at the end 4 <see cref="Score"/>: logits of the wanted rows and the best token or tokens of each, and <see cref="Choose"/>, or <see cref="Carry"/>: the stream for the next stage.</para>
 /// <para>Where a stage has several parts, each ends 2 and 3 by giving its share of the sum to all of them, and the next norm adds them: the caller lets the parts meet in between.</para>
 /// <para>In a decode step queries, keys and values are fp32 up to the state or the page: it costs nothing there. Beside pieces of prompts they are T, so a row's last bits depend on which step it is in.</para>
 /// <para>In a post-norm model the residual is the norm itself, and the stream holds that.</para>
@@ -42,9 +42,17 @@ internal sealed class CudaForward : IDisposable
     public void Join(PartSums sums) => _sums = sums;
 
     /// <summary>The step's integers are on the device, and so is the stream where it comes from another stage.</summary>
-    public void Begin(in StepForm form, Lane lane)
+    /// <param name="form">Of the step.</param>
+    /// <param name="lane">Of the step.</param>
+    /// <param name="follows">Some of its tokens are what earlier steps have chosen.</param>
+    public void Begin(in StepForm form, Lane lane, bool follows)
     {
         _form = form;
+        if (follows)
+        {
+            lane.Block.EnqueueTake(_kernels.Choice, Stream, form, _part.Carried.AsVector<int>());
+        }
+
         _step = lane.Block.Inputs(form);
         _input = _part.Range.IsFirst
             ? NormInput.OfTokens(_weights.Embedding.Address, lane.Block.Tokens(form))
@@ -104,8 +112,18 @@ internal sealed class CudaForward : IDisposable
         {
             results.Candidates.Enqueue(_kernels.Top, Stream, logits, first);
         }
+    }
 
-        results.EnqueueCopies(Stream, first, rows, _form.HasCandidates);
+    /// <summary>Chooses tokens from the scores of all parts, which are complete when the stream comes here.</summary>
+    /// <param name="parts">Of the stage, this one first.</param>
+    /// <param name="lane">Of the step.</param>
+    /// <param name="first">Row of the results where the step's begin.</param>
+    public void Choose(ReadOnlySpan<CudaPart> parts, Lane lane, int first)
+    {
+        if (_form.LogitsRows > 0)
+        {
+            _part.Results!.EnqueueChoice(parts, lane.Block.Choices(_form), first, _form, _graph.VocabularySize); // the last stage has them
+        }
     }
 
     /// <summary>Leaves the stream after the last layer, which the next stage begins with, in the place of what was projected last.</summary>

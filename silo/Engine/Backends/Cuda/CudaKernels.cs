@@ -37,6 +37,7 @@ internal sealed class CudaKernels : IDisposable
         Rope = new RopeAppend(Module("RopeAppend"));
         Greedy = new GreedySampling(Module("Sampling"));
         Top = new TopCandidates(Module("TopCandidates"));
+        Choice = new TokenChoice(Module("TokenChoice"));
         Pages = new PageBlobs(Module("PageBlobs"));
         Clear = new StateClear(Module("PageBlobs"));
     }
@@ -58,6 +59,8 @@ internal sealed class CudaKernels : IDisposable
     public GreedySampling Greedy { get; }
 
     public TopCandidates Top { get; }
+
+    public TokenChoice Choice { get; }
 
     public PageBlobs Pages { get; }
 

@@ -28,11 +28,14 @@ internal sealed class CudaPart : IDisposable
             Device = Own(CudaDevice.Open(ordinal));
             Check(Device, options);
             Stream = Own(Device.NewStream("steps", urgent: true));
+            Transfers = Own(Device.NewStream("integers and logits of steps", urgent: true));
+            Downloads = Own(Device.NewStream("results of steps", urgent: true));
             Weights = Own(new CudaWeights(graph, range, Device, type, options.ExpertType));
             Kernels = Own(new CudaKernels(Device, Stream, type, options.ExpertType, Weights.ScratchBytes));
             States = Own(new CudaStates(Device, Stream, Weights.Layers, type, sizes.Slots, sizes.Pages));
             Buffers = Own(new CudaBuffers(Device, graph, Weights.Layers, type, rows.Rows, rows.DecodeRows, ScratchLength(rows.DecodeRows)));
             Sums = range.Share.Count == 1 ? null : Own(new SumBuffers(Device, rows.Rows, range.Share.Count, graph.HiddenSize));
+            Carried = Own(Device.Allocate((long)rows.Results * sizeof(int), "tokens that steps hand on"));
             Results = range.IsLast ? Own(new PartResults(this, graph, type, rows.Results)) : null;
             var slotsAndPages = sizes;
             var mostRows = rows.Rows;
@@ -55,6 +58,12 @@ internal sealed class CudaPart : IDisposable
 
     public CudaStream Stream { get; }
 
+    /// <summary>Brings the integers of steps while others run, and takes whole rows of logits of those that have landed.</summary>
+    public CudaStream Transfers { get; }
+
+    /// <summary>Takes results of each step to the host while the next one runs.</summary>
+    public CudaStream Downloads { get; }
+
     public CudaWeights Weights { get; }
 
     public CudaKernels Kernels { get; }
@@ -65,6 +74,9 @@ internal sealed class CudaPart : IDisposable
 
     /// <summary>Null: the part has all of each layer.</summary>
     public SumBuffers? Sums { get; }
+
+    /// <summary>For each row of results the token that the next step of its sequence takes; −1: there is none.</summary>
+    public DeviceMemory Carried { get; }
 
     /// <summary>Null: the stage is not the last.</summary>
     public PartResults? Results { get; }
@@ -83,6 +95,13 @@ internal sealed class CudaPart : IDisposable
 
     /// <summary>What the weights, the states and the activations take, in bytes.</summary>
     public (long Weights, long States, long Activations) Memory => (Weights.Bytes, States.Bytes, Buffers.Bytes + (Sums?.Bytes ?? 0) + (Results?.Bytes ?? 0));
+
+    /// <summary>What is read of the states from here on comes after all that is enqueued.</summary>
+    public void Settle()
+    {
+        Device.MakeCurrent();
+        Copier.ComeAfter(Stream);
+    }
 
     /// <summary>The state before any token, in all layers at once.</summary>
     public void Clear(int slot)

@@ -1,3 +1,5 @@
+using Loire.Cuda;
+
 namespace Loire.Engine.Backends.Cuda;
 
 /// <summary>Layers on one GPU, or on several that share them: enqueues steps on all of them.</summary>
@@ -12,6 +14,7 @@ internal sealed class CudaStage : IDisposable
     private StepForm _form;
     private int _lane;
     private int _firstResult;
+    private bool _follows;
 
     /// <param name="parts">In the order of the group; the stage disposes them.</param>
     /// <param name="hidden">Of a row.</param>
@@ -50,35 +53,79 @@ internal sealed class CudaStage : IDisposable
     /// <summary>Enqueues the step's integers, then its kernels.</summary>
     /// <param name="batch">May be filled anew at once.</param>
     /// <param name="form">Of the batch.</param>
-    /// <param name="lane">Whose last step has ended.</param>
+    /// <param name="lane">What is enqueued waits for the step that had it before.</param>
     /// <param name="firstResult">Row of the results where the step's begin.</param>
     public void Enqueue(StepBatch batch, in StepForm form, int lane, int firstResult)
     {
         (_form, _lane, _firstResult) = (form, lane, firstResult);
+        _follows = batch.Follows || form.IsDecode; // what is captured is the same for each
         foreach (var part in Parts)
         {
-            part.Device.MakeCurrent();
-            part.Copier.Join(part.Stream);
-            part.Lanes[lane].Block.Upload(part.Stream, batch, form);
+            Upload(part, batch);
         }
 
         Gather();
         First.Device.MakeCurrent();
         if (form.IsDecode && _graphs[lane] is { } graphs)
         {
-            graphs.Run(form, First.Lanes[lane].Block.Generation, _enqueueStep);
+            graphs.Run(form, new StepPlaces(First.Lanes[lane].Block.Generation, firstResult), _enqueueStep);
         }
         else
         {
             EnqueueKernels();
         }
 
+        First.Stream.Record(First.Lanes[lane].Done);
         Scatter();
+    }
+
+    /// <summary>What is enqueued from here on comes after that.</summary>
+    public void Wait(CudaEvent awaited)
+    {
+        foreach (var part in Parts)
+        {
+            part.Stream.Wait(awaited);
+        }
+    }
+
+    /// <summary>Enqueues copies of the tokens that the last step has chosen to a stage's parts, where the next step looks for them.</summary>
+    public void Carry(CudaStage to)
+    {
+        var (from, rows) = (First.Carried.AsVector<int>(), _form.LogitsRows);
+        foreach (var part in to.Parts)
+        {
+            if (part != First && rows > 0)
+            {
+                First.Stream.CopyToPeer(from.Slice(_firstResult, rows), part.Device, part.Carried.AsVector<int>().Slice(_firstResult, rows));
+            }
+        }
+    }
+
+    /// <summary>Enqueues copies of the last step's results to the host. When the first part's are there, all are.</summary>
+    public void Download()
+    {
+        First.Stream.Record(First.Met);
+        foreach (var part in Parts)
+        {
+            part.Device.MakeCurrent();
+            part.Downloads.Wait(First.Met);
+            if (_form.LogitsRows > 0)
+            {
+                part.Results!.EnqueueCopies(_firstResult, _form.LogitsRows, _form.HasCandidates); // the caller has the last stage
+            }
+
+            if (part != First)
+            {
+                part.Downloads.Record(part.Met);
+                First.Downloads.Wait(part.Met);
+            }
+        }
     }
 
     /// <summary>Enqueues the copy of the step's stream to the next stage, which waits for it.</summary>
     public void Send(CudaStage next, int lane)
     {
+        Wait(next.First.Lanes[lane].Done); // until then it reads what came before
         for (var i = 0; i < next.Parts.Length; i++)
         {
             var (sender, receiver) = (Parts[i % Parts.Length], next.Parts[i]);
@@ -110,7 +157,8 @@ internal sealed class CudaStage : IDisposable
         Scatter();
         foreach (var part in Parts)
         {
-            part.Forward.Begin(_form, part.Lanes[_lane]);
+            part.Device.MakeCurrent();
+            part.Forward.Begin(_form, part.Lanes[_lane], _follows);
         }
 
         for (var layer = 0; layer < First.Weights.Layers.Length; layer++)
@@ -132,6 +180,23 @@ internal sealed class CudaStage : IDisposable
         }
 
         Gather();
+        if (First.Range.IsLast)
+        {
+            First.Device.MakeCurrent();
+            First.Forward.Choose(Parts, First.Lanes[_lane], _firstResult);
+        }
+    }
+
+    /// <summary>On a stream of its own, beside the steps that run.</summary>
+    private void Upload(CudaPart part, StepBatch batch)
+    {
+        var lane = part.Lanes[_lane];
+        part.Device.MakeCurrent();
+        part.Copier.Join(part.Stream);
+        part.Transfers.Wait(First.Lanes[_lane].Done);
+        lane.Block.Upload(part.Transfers, batch, _form);
+        part.Transfers.Record(lane.Sent);
+        part.Stream.Wait(lane.Sent);
     }
 
     private void EnqueueLayer(int layer)

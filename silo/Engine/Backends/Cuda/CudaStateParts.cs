@@ -69,9 +69,11 @@ internal sealed class CudaStateParts
         }
     }
 
+    /// <remarks>Pages that are read later, too, are as all enqueued steps leave them.</remarks>
     /// <returns>Null: too many copies are on their way, or there is no recurrent state.</returns>
     public RecurrentCopy? TryCopy(int slot)
     {
+        Array.ForEach(_parts, part => part.Settle());
         if (_parts.Length == 1)
         {
             return _parts[0].TryCopy(slot);

@@ -16,10 +16,18 @@ internal sealed class Lane : IDisposable
     {
         _hidden = hidden;
         _carry = part.Range.IsFirst ? null : part.Device.Allocate((long)rows * hidden * sizeof(float), "what comes from the stage before", "lower Engine:MaxTokensPerStep.");
-        Block = new StepBlock(part.Device, sizes.Slots, sizes.Pages);
+        Block = new StepBlock(part.Device, part.Stream, sizes.Slots, sizes.Pages);
+        Sent = part.Device.NewEvent();
+        Done = part.Device.NewEvent();
     }
 
     public StepBlock Block { get; }
+
+    /// <summary>The step's integers are on the device.</summary>
+    public CudaEvent Sent { get; }
+
+    /// <summary>The lane is free for another step. Of a stage's first part: those of the others go by it.</summary>
+    public CudaEvent Done { get; }
 
     /// <summary>fp32 <c>[rows, hidden]</c>; none in the first stage.</summary>
     public DeviceVector<float> Carry => _carry?.AsVector<float>() ?? default;
@@ -29,6 +37,8 @@ internal sealed class Lane : IDisposable
     public void Dispose()
     {
         Block.Dispose();
+        Sent.Dispose();
+        Done.Dispose();
         _carry?.Dispose();
     }
 }

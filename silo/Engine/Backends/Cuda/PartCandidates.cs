@@ -45,10 +45,15 @@ internal sealed class PartCandidates : IDisposable
     /// <param name="first">Row of the results where they begin.</param>
     public void Enqueue(TopCandidates kernel, CudaStream stream, DeviceMatrix<float> logits, int first)
     {
-        var found = FoundOf(first, logits.Rows);
-        var length = logits.Rows * Count;
-        var best = new DeviceVector<float>(found.Slice(length, length).Address, length);
-        kernel.Enqueue(stream, logits, found.AsMatrix(logits.Rows, Count), best.AsMatrix(logits.Rows, Count), _workspace);
+        var (tokens, best) = Found(first, logits.Rows);
+        kernel.Enqueue(stream, logits, tokens, best, _workspace);
+    }
+
+    /// <summary>On the device: tokens and logits <c>[rows, Count]</c> of a step's rows.</summary>
+    public (DeviceMatrix<int> Tokens, DeviceMatrix<float> Logits) Found(int first, long rows)
+    {
+        var (found, length) = (FoundOf(first, rows), rows * Count);
+        return (found.Slice(0, length).AsMatrix(rows, Count), new DeviceVector<float>(found.Slice(length, length).Address, length).AsMatrix(rows, Count));
     }
 
     /// <summary>The copy to the host.</summary>

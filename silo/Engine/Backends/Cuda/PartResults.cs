@@ -26,15 +26,46 @@ internal sealed class PartResults : IDisposable
     /// <summary>On the device.</summary>
     public long Bytes => Device.Bytes + Candidates.Bytes;
 
-    /// <summary>A part of the step: the copies of the best token of each row, and of its candidates where the step has them.</summary>
-    public void EnqueueCopies(CudaStream stream, int first, int rows, bool hasCandidates)
+    /// <summary>Copies of what each row's token is chosen from, and of those that are chosen here, beside the steps that come next.</summary>
+    public void EnqueueCopies(int first, int rows, bool hasCandidates)
     {
-        stream.Copy(Device.Greedy(first, rows), _greedy, OffsetOf(first));
+        _part.Downloads.Copy(Device.Greedy(first, rows), _greedy, OffsetOf(first));
         if (hasCandidates)
         {
-            Candidates.EnqueueCopy(stream, first, rows);
+            Candidates.EnqueueCopy(_part.Downloads, first, rows);
         }
     }
+
+    /// <summary>What a choice from all parts needs of this one.</summary>
+    /// <param name="first">Row of the results where the step's begin.</param>
+    /// <param name="rows">Of the step.</param>
+    /// <param name="hasCandidates">Of the step.</param>
+    public ChoicePart OfChoice(int first, int rows, bool hasCandidates)
+    {
+        var (tokens, logits) = hasCandidates ? Candidates.Found(first, rows) : default;
+        return new ChoicePart(Device.GreedyTokens(first, rows), Device.GreedyLogProbs(first, rows), Device.GreedyMaxima(first, rows), tokens, logits, _part.Weights.Vocabulary.First);
+    }
+
+    /// <summary>Chooses the tokens of a step's rows from the results of all parts.</summary>
+    /// <param name="parts">Of the stage, this one first; their results are complete when the stream comes here.</param>
+    /// <param name="choices">How.</param>
+    /// <param name="first">Row of the results where the step's begin.</param>
+    /// <param name="form">Of the step.</param>
+    /// <param name="vocabulary">Tokens of all parts.</param>
+    public void EnqueueChoice(ReadOnlySpan<CudaPart> parts, DeviceVector<int> choices, int first, in StepForm form, int vocabulary)
+    {
+        Span<ChoicePart> of = new ChoicePart[parts.Length]; // where steps are captured, once for each form
+        for (var i = 0; i < parts.Length; i++)
+        {
+            of[i] = parts[i].Results!.OfChoice(first, form.LogitsRows, form.HasCandidates); // all are of the last stage
+        }
+
+        _part.Kernels.Choice.Enqueue(
+            _part.Stream, choices, of, form.LogitsRows, vocabulary, Device.Chosen(first, form.LogitsRows), _part.Carried.AsVector<int>().Slice(first, form.LogitsRows));
+    }
+
+    /// <summary>After the step: the token that <see cref="EnqueueChoice"/> has chosen for a row; −1: none.</summary>
+    public int Chosen(in ResultRows step, int row) => _greedy.Span<int>(OffsetOf(step.First) + ((3L * step.Padded) + row) * sizeof(int), 1)[0];
 
     /// <summary>After the step: the best token of a row among those that are here.</summary>
     /// <param name="step">Rows that were computed together.</param>
@@ -54,7 +85,7 @@ internal sealed class PartResults : IDisposable
     public void Merge(in ResultRows step, int row, CandidateRow to) =>
         to.Merge(Candidates.Tokens(step, row), Candidates.Logits(step, row), _part.Weights.Vocabulary.First);
 
-    /// <summary>Brings rows of logits to the host, when the stream has come so far.</summary>
+    /// <summary>After the step: brings rows of logits to the host, beside steps that run.</summary>
     /// <param name="first">Row of the device.</param>
     /// <param name="count">Rows.</param>
     /// <param name="to">Whole rows of the vocabulary.</param>
@@ -66,13 +97,13 @@ internal sealed class PartResults : IDisposable
         var logits = Device.Logits(first, count);
         if (logits.Columns == vocabulary)
         {
-            _part.Stream.Copy(logits.AsVector(), to, (long)toRow * vocabulary * sizeof(float));
+            _part.Transfers.Copy(logits.AsVector(), to, (long)toRow * vocabulary * sizeof(float));
             return;
         }
 
         for (var row = 0; row < count; row++)
         {
-            _part.Stream.Copy(logits.Row(row).AsVector(), to, (((long)(toRow + row) * vocabulary) + _part.Weights.Vocabulary.First) * sizeof(float));
+            _part.Transfers.Copy(logits.Row(row).AsVector(), to, (((long)(toRow + row) * vocabulary) + _part.Weights.Vocabulary.First) * sizeof(float));
         }
     }
 
@@ -87,10 +118,3 @@ internal sealed class PartResults : IDisposable
 
     private float FloatAt(long offset, int index) => _greedy.Span<float>(offset + ((long)index * sizeof(float)), 1)[0];
 }
-
-/// <summary>Rows of results that one step has computed.</summary>
-/// <param name="Index">Of the first, as the batch counts.</param>
-/// <param name="Count">Wanted.</param>
-/// <param name="First">Row on the device.</param>
-/// <param name="Padded">With padding.</param>
-internal readonly record struct ResultRows(int Index, int Count, int First, int Padded);

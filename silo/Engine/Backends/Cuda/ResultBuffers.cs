@@ -41,7 +41,7 @@ internal sealed class ResultBuffers : IDisposable
 
     public DeviceMatrix<float> Logits(int first, int rows) => _logits.Slice(first, rows);
 
-    /// <summary>Tokens of rows that a step computes together; then, of the same rows, their log-probabilities and their greatest logits: one copy to the host.</summary>
+    /// <summary>Tokens of rows that a step computes together; then, of the same rows, their log-probabilities, their greatest logits, and what is chosen of all parts' tokens: one copy to the host.</summary>
     public DeviceVector<int> Greedy(int first, int rows) => _greedy.Slice((long)first * GreedyRow.Length, (long)rows * GreedyRow.Length);
 
     public DeviceVector<int> GreedyTokens(int first, int rows) => Greedy(first, rows).Slice(0, rows);
@@ -50,12 +50,14 @@ internal sealed class ResultBuffers : IDisposable
 
     public DeviceVector<float> GreedyMaxima(int first, int rows) => new(Greedy(first, rows).Slice(2L * rows, rows).Address, rows);
 
+    public DeviceVector<int> Chosen(int first, int rows) => Greedy(first, rows).Slice(3L * rows, rows);
+
     public void Dispose() => _arena.Dispose();
 }
 
 /// <summary>What is kept of a row's best token.</summary>
 internal static class GreedyRow
 {
-    /// <summary>Token, log-probability, logit: 4 bytes each.</summary>
-    public const int Length = 3;
+    /// <summary>Token, log-probability, logit, chosen token: 4 bytes each.</summary>
+    public const int Length = 4;
 }

@@ -7,8 +7,8 @@ namespace Loire.Engine.Backends.Cuda;
 
 /// <summary>Moves states between device and host beside the steps: on a stream of its own, through pinned memory.</summary>
 /// <remarks>
-/// Any thread; one at a time. What a step has written is there when the step has ended, so that nothing here waits for the steps' stream,
-/// but for slots that are cleared or copied on it. Writes return when they are on their way, and the next step waits for them on the device (<see cref="Join"/>).
+/// Any thread; one at a time. Nothing here waits for steps but as far as the stepping thread has said so (<see cref="ComeAfter"/>): when slots are cleared or copied,
+/// and before a state is read that a step under way may change. Writes return when they are on their way, and the next step waits for them on the device (<see cref="Join"/>).
 /// </remarks>
 internal sealed class StateCopier : IDisposable
 {
@@ -42,7 +42,7 @@ internal sealed class StateCopier : IDisposable
         _places = [.. Enumerable.Range(0, Places).Select(_ => new Place(device, bytes + sizeof(int)))];
     }
 
-    /// <summary>Between two steps: what is written from here on comes after all that is enqueued on their stream.</summary>
+    /// <summary>By the stepping thread: what is read or written from here on comes after all that is enqueued on their stream.</summary>
     public void ComeAfter(CudaStream steps) => steps.Record(_before);
 
     /// <summary>What is enqueued on the steps' stream from here on comes after all that has been written.</summary>

@@ -1,13 +1,14 @@
+using System.Runtime.InteropServices;
 using Loire.Cuda;
 using Loire.Engine.State;
 using Loire.Kernels;
 
 namespace Loire.Engine.Backends.Cuda;
 
-/// <summary>The integers of a step: written on the host, uploaded in one copy, read by kernels.</summary>
+/// <summary>The integers of a step: written on the host, uploaded in one copy, read by kernels; where tokens come of an earlier step, completed by the first of them.</summary>
 /// <remarks>
 /// <code>
-/// | tokens | positions | sequence of row | first row | row count | slot | logits rows | page table |
+/// | tokens | positions | sequence of row | first row | row count | slot | logits rows | choices | page table |
 /// </code>
 /// as tightly as the step's form has them, so that a decode step uploads little. Two host copies: one is filled while the other is on its way.
 /// </remarks>
@@ -16,6 +17,7 @@ internal sealed class StepBlock : IDisposable
     private const int HostCopies = 2;
 
     private readonly CudaDevice _device;
+    private readonly CudaStream _steps;
     private readonly CudaEvent[] _sent;
     private readonly int _scratchSlot;
     private readonly int _scratchPage;
@@ -25,11 +27,13 @@ internal sealed class StepBlock : IDisposable
     private int _copy;
 
     /// <param name="device">Where steps run.</param>
+    /// <param name="steps">On which they run.</param>
     /// <param name="scratchSlot">Of padded rows.</param>
     /// <param name="scratchPage">Of padded rows.</param>
-    public StepBlock(CudaDevice device, int scratchSlot, int scratchPage)
+    public StepBlock(CudaDevice device, CudaStream steps, int scratchSlot, int scratchPage)
     {
         _device = device;
+        _steps = steps;
         _scratchSlot = scratchSlot;
         _scratchPage = scratchPage;
         _sent = [.. Enumerable.Range(0, HostCopies).Select(_ => device.NewEvent())];
@@ -45,6 +49,9 @@ internal sealed class StepBlock : IDisposable
 
     public DeviceVector<int> LogitsRows(in StepForm form) => At((3 * form.Rows) + (3 * form.Sequences), form.LogitsRows);
 
+    /// <summary>How the token of each row of logits is chosen.</summary>
+    public DeviceVector<int> Choices(in StepForm form) => At((3 * form.Rows) + (3 * form.Sequences) + form.LogitsRows, (long)form.LogitsRows * RowChoice.Length);
+
     /// <summary>Where kernels find it.</summary>
     public StepInputs Inputs(in StepForm form)
     {
@@ -59,11 +66,15 @@ internal sealed class StepBlock : IDisposable
             FirstRow = At(sequences, form.Sequences),
             RowCount = At(sequences + form.Sequences, form.Sequences),
             Slot = At(sequences + (2 * form.Sequences), form.Sequences),
-            PageTable = At(sequences + (3 * form.Sequences) + form.LogitsRows, (long)form.Sequences * form.PageStride).AsMatrix(form.Sequences, form.PageStride),
+            PageTable = At(sequences + (3 * form.Sequences) + (form.LogitsRows * (1 + RowChoice.Length)), (long)form.Sequences * form.PageStride).AsMatrix(form.Sequences, form.PageStride),
         };
     }
 
-    /// <summary>Enqueues the upload of a batch in that form.</summary>
+    /// <summary>The first kernel of a step some of whose tokens come of earlier ones.</summary>
+    public void EnqueueTake(TokenChoice kernel, CudaStream stream, in StepForm form, DeviceVector<int> carried) =>
+        kernel.EnqueueTake(stream, Inputs(form), Tokens(form), carried, _scratchSlot, _scratchPage);
+
+    /// <summary>Enqueues the upload of a batch in that form, on a stream that waits for the step that had this block before.</summary>
     public void Upload(CudaStream stream, StepBatch batch, in StepForm form)
     {
         Reserve(stream, form.Integers);
@@ -92,6 +103,7 @@ internal sealed class StepBlock : IDisposable
         }
 
         stream.Synchronize();
+        _steps.Synchronize();
         _capacity = (int)System.Numerics.BitOperations.RoundUpToPowerOf2((uint)integers);
         Generation++;
         _memory.Dispose();
@@ -111,7 +123,10 @@ internal sealed class StepBlock : IDisposable
             logits[i] = i; // padded decode rows are their own
         }
 
-        FillPages(block[((3 * form.Rows) + (3 * form.Sequences) + form.LogitsRows)..], batch, form);
+        var choices = MemoryMarshal.Cast<int, RowChoice>(block.Slice((3 * form.Rows) + (3 * form.Sequences) + form.LogitsRows, form.LogitsRows * RowChoice.Length));
+        batch.Choices.CopyTo(choices);
+        choices[batch.LogitsCount..].Clear();
+        FillPages(block[((3 * form.Rows) + (3 * form.Sequences) + (form.LogitsRows * (1 + RowChoice.Length)))..], batch, form);
     }
 
     private static void FillRows(Span<int> block, StepBatch batch, int rows)
@@ -153,7 +168,7 @@ internal sealed class StepBlock : IDisposable
 
             var sequence = batch.Sequences[i];
             var count = Math.Min(PagePool.PagesFor(sequence.Start + sequence.RowCount), sequence.Pages.Count);
-            System.Runtime.InteropServices.CollectionsMarshal.AsSpan(sequence.Pages)[..count].CopyTo(row);
+            CollectionsMarshal.AsSpan(sequence.Pages)[..count].CopyTo(row);
         }
     }
 }

@@ -1,4 +1,5 @@
 using System.Numerics;
+using Loire.Kernels;
 
 namespace Loire.Engine.Backends.Cuda;
 
@@ -14,7 +15,7 @@ internal readonly record struct StepForm(int Rows, int Sequences, int LogitsRows
     private const int LeastPages = 16;
 
     /// <summary>Integers that are uploaded for it.</summary>
-    public int Integers => (3 * Rows) + (3 * Sequences) + LogitsRows + (Sequences * PageStride);
+    public int Integers => (3 * Rows) + (3 * Sequences) + (LogitsRows * (1 + RowChoice.Length)) + (Sequences * PageStride);
 
     /// <summary>The form of a batch: padded to a bucket when it is a decode step that fits one.</summary>
     /// <param name="batch">At least one row.</param>

@@ -4,7 +4,7 @@ using Loire.Kernels;
 
 namespace Loire.Engine.Backends.Cuda;
 
-/// <summary>Results of the last batch on the host: the best token of each row at once, and its candidates where the batch needs them; whole rows of logits only when somebody wants them.</summary>
+/// <summary>Results of the batches under way, and on the host those of the one that has landed last: the token that each row's device has chosen, the best one, and candidates where the batch needs them; whole rows of logits only when somebody wants them.</summary>
 internal sealed class StepResults : IDisposable
 {
     /// <summary>Without candidates the rows after a wanted one are wanted as well, as a rule: few waits are quicker than many.</summary>
@@ -15,45 +15,54 @@ internal sealed class StepResults : IDisposable
     private readonly bool[] _isHere;
     private readonly GreedyPart[] _greedy;
     private readonly CandidateRow _candidates = new(PartCandidates.Count);
-    private readonly List<ResultRows> _steps = [];
+    private readonly BatchResults[] _batches;
     private readonly int _vocabulary;
+    private BatchResults _landed;
 
     /// <param name="stage">The last.</param>
+    /// <param name="batches">Under way at once.</param>
+    /// <param name="rowsOfBatch">Rows of the device for the results of each, padding included.</param>
     /// <param name="rows">Most of a batch.</param>
     /// <param name="vocabulary">Tokens.</param>
-    public StepResults(CudaStage stage, int rows, int vocabulary)
+    public StepResults(CudaStage stage, int batches, int rowsOfBatch, int rows, int vocabulary)
     {
         _stage = stage;
         _vocabulary = vocabulary;
         _isHere = new bool[rows];
         _greedy = new GreedyPart[stage.Parts.Length];
+        _batches = [.. Enumerable.Range(0, batches).Select(i => new BatchResults(i * rowsOfBatch))];
+        _landed = _batches[0];
         _rows = stage.Parts[0].Device.AllocatePinned((long)rows * vocabulary * sizeof(float), "logits");
     }
 
-    /// <summary>Whether the batch's steps have candidates.</summary>
-    public bool HasCandidates { get; private set; }
+    /// <summary>Whether the landed batch has candidates.</summary>
+    public bool HasCandidates => _landed.HasCandidates;
 
-    /// <summary>A new batch begins.</summary>
-    public void Clear(bool hasCandidates)
+    /// <summary>Of a batch that is enqueued in the place of one that has landed.</summary>
+    public BatchResults Begin(int batch, bool hasCandidates)
     {
-        HasCandidates = hasCandidates;
-        _steps.Clear();
+        _batches[batch].Clear(hasCandidates);
+        return _batches[batch];
+    }
+
+    /// <summary>What is asked from here on is of this batch, whose results are complete.</summary>
+    public void Land(int batch)
+    {
+        _landed = _batches[batch];
         Array.Clear(_isHere);
     }
 
-    /// <summary>A step of the batch is enqueued next.</summary>
-    /// <returns>Where its results go on the device.</returns>
-    public int Add(int count, int padded)
+    /// <summary>The token that the device has chosen; −1: none.</summary>
+    public int Chosen(int index)
     {
-        var (index, first) = _steps.Count == 0 ? (0, 0) : (_steps[^1].Index + _steps[^1].Count, _steps[^1].First + _steps[^1].Padded);
-        _steps.Add(new ResultRows(index, count, first, padded));
-        return first;
+        var step = _landed.StepOf(index);
+        return _stage.First.Results!.Chosen(step, index - step.Index); // the last stage has them
     }
 
-    /// <summary>After the batch: the greatest logit's token, the lowest among equals.</summary>
+    /// <summary>The greatest logit's token, the lowest among equals.</summary>
     public TokenLogProb Greedy(int index)
     {
-        var step = StepOf(index);
+        var step = _landed.StepOf(index);
         for (var i = 0; i < _greedy.Length; i++)
         {
             _greedy[i] = _stage.Parts[i].Results!.Greedy(step, index - step.Index); // the last stage has them
@@ -63,10 +72,10 @@ internal sealed class StepResults : IDisposable
         return new TokenLogProb(best.Token, best.LogProb);
     }
 
-    /// <summary>After a batch with candidates, until the next call.</summary>
+    /// <summary>Of a batch with candidates, until the next call.</summary>
     public LogitCandidates Candidates(int index)
     {
-        var step = StepOf(index);
+        var step = _landed.StepOf(index);
         _candidates.Clear();
         foreach (var part in _stage.Parts)
         {
@@ -77,10 +86,10 @@ internal sealed class StepResults : IDisposable
         return new LogitCandidates(_candidates.Tokens, _candidates.Logits, logSumExp, _vocabulary);
     }
 
-    /// <summary>After the batch, until the next one.</summary>
+    /// <summary>Until the next batch lands.</summary>
     public ReadOnlySpan<float> Read(int index)
     {
-        var step = StepOf(index);
+        var step = _landed.StepOf(index);
         if (!_isHere[index])
         {
             var count = Math.Min(step.Index + step.Count - index, HasCandidates ? 1 : RowsAtOnce);
@@ -89,7 +98,12 @@ internal sealed class StepResults : IDisposable
                 part.Results!.EnqueueRows(step.First + index - step.Index, count, _rows, index, _vocabulary); // the last stage has them
             }
 
-            _stage.Synchronize();
+            foreach (var part in _stage.Parts)
+            {
+                part.Device.MakeCurrent();
+                part.Transfers.Synchronize();
+            }
+
             _isHere.AsSpan(index, count).Fill(true);
         }
 
@@ -97,17 +111,4 @@ internal sealed class StepResults : IDisposable
     }
 
     public void Dispose() => _rows.Dispose();
-
-    private ResultRows StepOf(int index)
-    {
-        foreach (var step in _steps)
-        {
-            if (index >= step.Index && index < step.Index + step.Count)
-            {
-                return step;
-            }
-        }
-
-        throw new ArgumentOutOfRangeException(nameof(index), index, "The batch has no such row of logits.");
-    }
 }
