@@ -92,13 +92,25 @@ public sealed class CudaMeasure : IDisposable
         var pages = PageTables(1, tokens)[0];
         _backend.ClearState(0);
         var start = Stopwatch.GetTimestamp();
+        var underWay = 0;
         for (var first = 0; first < tokens; first += _mostRows)
         {
             cancellationToken.ThrowIfCancellationRequested();
+            for (; underWay == _backend.MostUnderWay; underWay--)
+            {
+                _backend.Land();
+            }
+
             var count = Math.Min(_mostRows, tokens - first);
             _batch.Clear();
             _batch.Add(slot: 0, pages, first, ids.AsSpan(first, count), first + count == tokens ? LogitsWanted.Last : LogitsWanted.None);
-            _backend.Run(_batch);
+            _backend.Enqueue(_batch);
+            underWay++;
+        }
+
+        for (; underWay > 0; underWay--)
+        {
+            _backend.Land();
         }
 
         return Stopwatch.GetElapsedTime(start);

@@ -266,12 +266,12 @@ internal sealed class CudaBackend : IBackend
         }
     }
 
-    /// <summary>A prompt and two decode steps of slot 0: what is compiled or loaded at its first use is there when the first turn comes.</summary>
+    /// <summary>A prompt and decode steps of slot 0, captured in each place: what is compiled or loaded at its first use is there when the first turn comes.</summary>
     private void WarmUp(int room)
     {
         var batch = new StepBatch(Math.Max(room, 1), 1, 1);
         List<int> pages = [.. Enumerable.Range(0, Math.Min(2, Pages))];
-        foreach (var rows in new[] { Math.Min(StateShape.PageTokens + 5, Math.Min(room, pages.Count * StateShape.PageTokens)), 1, 1 })
+        foreach (var rows in Enumerable.Repeat(1, 2 * MostUnderWay).Prepend(Math.Min(StateShape.PageTokens + 5, Math.Min(room, pages.Count * StateShape.PageTokens))))
         {
             batch.Clear();
             batch.NeedsCandidates = rows > 1;
