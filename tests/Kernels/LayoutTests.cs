@@ -13,7 +13,7 @@ public sealed class LayoutTests
         Assert.Equal(8 + (4 * 32) + (4 * 4), Unsafe.SizeOf<Linear.Parameters>());
         Assert.Equal(152 + (2 * 8), Unsafe.SizeOf<Linear.StreamParameters>());
         Assert.Equal(48, Unsafe.SizeOf<Linear.ActivateParameters>());
-        Assert.Equal((10 * 8) + (8 * 4), Unsafe.SizeOf<Router.ChooseParameters>());
+        Assert.Equal((13 * 8) + (8 * 4), Unsafe.SizeOf<Router.ChooseParameters>());
         Assert.Equal((3 * 8) + (2 * 4), Unsafe.SizeOf<Router.GroupParameters>());
         Assert.Equal((12 * 8) + (6 * 4), Unsafe.SizeOf<Experts.Parameters>());
         Assert.Equal((3 * 8) + (2 * 4), Unsafe.SizeOf<Quantise.Parameters>());

@@ -52,6 +52,10 @@ public sealed class ReferenceTests
     }
 
     [Fact]
+    public void Rows_of_the_spare_slot_count_for_no_expert() =>
+        Assert.Equal([1, 0, 2, 1], RouterReference.Load([2, 0, 3, 2, 1, 2], experts: 4, sequenceOfRow: [0, 0, 1], slot: [5, 9], spareSlot: 9));
+
+    [Fact]
     public void An_expert_is_gate_times_up_then_down()
     {
         float[] gateUp = [1, 2]; // one expert, width 1, hidden 1

@@ -64,7 +64,7 @@ public sealed record ShardView(
     /// <summary>Name of the silo, when it is not the replica's home.</summary>
     [Id(5)] public string? Silo { get; init; }
 
-    /// <summary>Tokens routed to each expert since the shard was loaded, all layers together. Zeros on a GPU, which does not count.</summary>
+    /// <summary>Tokens routed to each expert since the shard was loaded, all its layers together.</summary>
     [Id(6)] public ImmutableArray<long> ExpertLoad { get; init; } = [];
 
     /// <summary>First layer whose experts these are. Null: of every layer.</summary>

@@ -16,10 +16,16 @@ public static class CudaReplica
     /// <param name="cuda">Which GPUs, and how.</param>
     /// <param name="tokenizer">Needed for stop texts.</param>
     /// <param name="progress">0 to 1.</param>
+    /// <param name="shards">Of the same plan (<see cref="LoadShard"/>): from here on they say what their GPUs count, and when the replica is disposed, what they have counted.</param>
     /// <exception cref="Loire.Cuda.CudaMissingException">No GPU can be used: the message says what is missing.</exception>
     /// <exception cref="Loire.Cuda.CudaException">Such as: out of memory.</exception>
-    public static IReplicaEngine Load(ModelFolder model, EngineOptions options, CudaOptions cuda, Tokenizer? tokenizer = null, IProgress<double>? progress = null) =>
-        new ReplicaEngine(CudaBackend.Load(model, SizesOf(options), cuda, progress), model.Graph.ContextLength, options, tokenizer);
+    public static IReplicaEngine Load(
+        ModelFolder model, EngineOptions options, CudaOptions cuda, Tokenizer? tokenizer = null, IProgress<double>? progress = null, IReadOnlyList<ICpuShard>? shards = null)
+    {
+        var backend = CudaBackend.Load(model, SizesOf(options), cuda, progress);
+        Connect(shards ?? [], [.. backend.Parts.Select(part => part.Load.Reading)]);
+        return new ReplicaEngine(backend, model.Graph.ContextLength, options, tokenizer);
+    }
 
     /// <summary>Stands for a stage of the plan, which is loaded when the replica is joined.</summary>
     /// <param name="model">Of the plan.</param>
@@ -29,7 +35,7 @@ public static class CudaReplica
     public static ICpuStage LoadStage(ModelFolder model, GpuPlan plan, int stage, CudaOptions cuda)
     {
         var (bytes, planned) = (new ModelBytes(model.Graph, cuda.Type, cuda.ExpertType), plan.Stages[stage]);
-        return new Part(planned, 0, 0, plan.Gpus.Where(gpu => gpu.Stage == planned).Sum(gpu => bytes.Weights(planned, gpu.Share) - bytes.ExpertWeights(planned, gpu.Share)));
+        return new Part(planned, 0, 0, 0, plan.Gpus.Where(gpu => gpu.Stage == planned).Sum(gpu => bytes.Weights(planned, gpu.Share) - bytes.ExpertWeights(planned, gpu.Share)));
     }
 
     /// <summary>Stands for the experts that one GPU of the plan has of its stage's layers; they are loaded when the replica is joined.</summary>
@@ -41,11 +47,22 @@ public static class CudaReplica
     {
         var (_, stage, share) = plan.Gpus.ElementAt(gpu);
         var (first, end) = share.Of(model.Graph.Layers.Max(layer => (layer.FeedForward as MoeSpec)?.Experts ?? 0));
-        return new Part(stage, first, end, new ModelBytes(model.Graph, cuda.Type, cuda.ExpertType).ExpertWeights(stage, share));
+        return new Part(stage, gpu, first, end, new ModelBytes(model.Graph, cuda.Type, cuda.ExpertType).ExpertWeights(stage, share));
     }
 
     /// <summary>What says, beside the model, how much memory such a replica takes.</summary>
     public static GpuSizes GpuSizesOf(EngineOptions options, CudaOptions cuda) => GpuSizes.Of(SizesOf(options), cuda);
+
+    /// <summary>Has shards of GPUs say what is counted there.</summary>
+    /// <param name="shards">Others are left as they are.</param>
+    /// <param name="loads">One a GPU, over all stages in their order.</param>
+    internal static void Connect(IReadOnlyList<ICpuShard> shards, IReadOnlyList<CountedLoad> loads)
+    {
+        foreach (var part in shards.OfType<Part>())
+        {
+            part.Connect(loads[part.Gpu]);
+        }
+    }
 
     internal static BackendSizes SizesOf(EngineOptions options) => new(
         options.Slots,
@@ -55,8 +72,13 @@ public static class CudaReplica
         options.Threads);
 
     /// <summary>A part that holds nothing by itself, and says what the replica has for it.</summary>
-    private sealed class Part(GpuStagePlan stage, int firstExpert, int endExpert, long weightBytes) : ICpuStage, ICpuShard
+    private sealed class Part(GpuStagePlan stage, int gpu, int firstExpert, int endExpert, long weightBytes) : ICpuStage, ICpuShard
     {
+        private CountedLoad? _load;
+
+        /// <summary>Whose experts a shard stands for.</summary>
+        public int Gpu => gpu;
+
         public int FirstLayer => stage.FirstLayer;
 
         public int EndLayer => stage.EndLayer;
@@ -67,8 +89,20 @@ public static class CudaReplica
 
         public long WeightBytes => weightBytes;
 
-        /// <summary>GPUs do not count.</summary>
-        public void CopyLoad(Span<long> tokensByExpert) => tokensByExpert.Clear();
+        public void Connect(CountedLoad load) => Volatile.Write(ref _load, load);
+
+        /// <summary>Zeros until the replica is joined.</summary>
+        public void CopyLoad(Span<long> tokensByExpert)
+        {
+            if (Volatile.Read(ref _load) is { } load)
+            {
+                load.CopyTo(firstExpert, tokensByExpert);
+            }
+            else
+            {
+                tokensByExpert.Clear();
+            }
+        }
 
         public void Dispose()
         {

@@ -17,7 +17,7 @@ public sealed class CudaEngineFactory(GpuPlans plans) : IReplicaEngineFactory
         CudaReplica.LoadShard(SourceOf(model), PlanOf(model, plan.Device, $"Shard {plan.Shard}"), plan.Shard, plans.OptionsOf(model));
 
     public IReplicaEngine Join(ServedModel model, IReadOnlyList<ICpuStage> stages, IReadOnlyList<ICpuShard> shards, EngineOptions options) =>
-        CudaReplica.Load(SourceOf(model), options, plans.OptionsOf(model), model.Tokenizer);
+        CudaReplica.Load(SourceOf(model), options, plans.OptionsOf(model), model.Tokenizer, shards: shards);
 
     /// <summary>A part of another silo's replica is on the CPU, since GPUs are not lent.</summary>
     private GpuPlan PlanOf(ServedModel model, string device, string part) => PlacementPlanner.IsGpu(device) && plans.PlanOf(model) is { } plan

@@ -8,6 +8,7 @@ namespace Loire.Kernels;
 /// <para>x: fp32 <c>[rows, hidden]</c>, so that a choice does not turn on the rounding of x; W: T <c>[experts, hidden]</c>; at most 1024 experts and 32 choices.</para>
 /// <para>The lower expert wins a tie. With a shared expert, <c>c = σ(w x)</c> is its weight and the others are multiplied by <c>1 − c</c>.</para>
 /// <para>A row's bits do not depend on its batch, but for two borders: up to 16 rows a logit is summed by a block, up to 512 by six warps, beyond by one. A row of NaN chooses some experts with weights of NaN.</para>
+/// <para>Counts, where it is asked to, how many rows have chosen each expert; rows that are no sequence's are left out.</para>
 /// <para>Cost: <c>2 · experts · hidden</c> bytes a row in bf16, mostly from the cache; bound by its launch when there are few rows.</para>
 /// <para>Source: Shazeer et al. 2017, arXiv:1701.06538, as in the models' own code. Meaning: <see cref="RouterReference"/>.</para>
 /// </remarks>
@@ -59,12 +60,14 @@ public sealed class Router
     /// <param name="shared">Of a shared expert, which is not among the choices.</param>
     /// <param name="choice">Where the choices go.</param>
     /// <param name="groups">Where their order goes; its offsets tell how many experts there are.</param>
-    public void Route(CudaStream stream, DeviceMatrix<float> x, ulong weights, in SharedGate shared, in RouterChoice choice, in ExpertGroups groups)
+    /// <param name="load">Where the choices are counted; default: nowhere.</param>
+    public void Route(CudaStream stream, DeviceMatrix<float> x, ulong weights, in SharedGate shared, in RouterChoice choice, in ExpertGroups groups, in ExpertLoad load = default)
     {
         var experts = checked((int)groups.Offsets.Length - 1);
         var columns = experts + (shared.Mode is SharedGateMode.Sigmoid ? 1 : 0);
         var parts = PartsOf(choice.Rows);
         Check(x, experts, columns * parts, choice, groups);
+        Check(load, experts, choice.Rows);
         if (x.Rows == 0)
         {
             return;
@@ -72,7 +75,8 @@ public sealed class Router
 
         var parameters = new ChooseParameters(
             x.Address, weights, shared.Coefficient, _workspace.Partials, choice.Experts.Address, choice.Weights.Address, choice.SharedWeights, groups.Offsets.Address, groups.Order.Address, _workspace.Arrivals,
-            choice.Rows, checked((int)x.Columns), experts, columns, choice.TopK, parts, (int)shared.Mode);
+            load.Counts.Address, load.SequenceOfRow.Address, load.Slot.Address,
+            choice.Rows, checked((int)x.Columns), experts, columns, choice.TopK, parts, (int)shared.Mode, load.SpareSlot);
         var grid = new LaunchGrid((columns + ColumnsOfBlock - 1) / ColumnsOfBlock, (choice.Rows + RowsOfBlock - 1) / RowsOfBlock, parts, Threads, 0, Launches.AreProgrammatic);
         if (choice.Rows <= FewRows && choice.Experts.Length <= FewEntries)
         {
@@ -112,6 +116,14 @@ public sealed class Router
         }
     }
 
+    private static void Check(in ExpertLoad load, int experts, int rows)
+    {
+        if (load.Counts.Address != 0 && (load.Counts.Length < experts || load.SequenceOfRow.Length != rows))
+        {
+            throw new ArgumentException($"{load.Counts.Length} counts for {experts} experts, and sequences of {load.SequenceOfRow.Length} of {rows} rows.", nameof(load));
+        }
+    }
+
     /// <summary>Sorts entries, which are row · k + choice, by expert, and by number within one.</summary>
     /// <param name="stream">To run on.</param>
     /// <param name="chosen"><c>[entries]</c>: the expert of each.</param>
@@ -131,7 +143,8 @@ public sealed class Router
     [StructLayout(LayoutKind.Sequential)]
     public readonly record struct ChooseParameters(
         ulong X, ulong Router, ulong Coefficient, ulong Logits, ulong Choices, ulong Weights, ulong SharedWeights, ulong Offsets, ulong Order, ulong Arrivals,
-        int Rows, int Hidden, int Experts, int Columns, int TopK, int Parts, int SharedMode);
+        ulong Load, ulong SequenceOfRow, ulong Slot,
+        int Rows, int Hidden, int Experts, int Columns, int TopK, int Parts, int SharedMode, int SpareSlot);
 
     /// <summary>Field for field the <c>RouterGroupParameters</c> of Router.cu.</summary>
     [StructLayout(LayoutKind.Sequential)]
@@ -171,3 +184,10 @@ public readonly record struct RouterChoice(DeviceMatrix<int> Experts, DeviceMatr
 /// <param name="Offsets"><c>[experts + 1]</c>: where an expert's entries begin in the order; the last is their count.</param>
 /// <param name="Order"><c>[entries]</c></param>
 public readonly record struct ExpertGroups(DeviceVector<int> Offsets, DeviceVector<int> Order);
+
+/// <summary>How many rows have chosen each expert. It only grows: whoever made the counts has cleared them.</summary>
+/// <param name="Counts"><c>[experts]</c> or longer, so that layers may share it. With an address of 0 nothing is counted.</param>
+/// <param name="SequenceOfRow">As in <see cref="StepInputs"/>.</param>
+/// <param name="Slot">As in <see cref="StepInputs"/>.</param>
+/// <param name="SpareSlot">Its rows are not counted: they fill a step up, or lie behind a sequence's end.</param>
+public readonly record struct ExpertLoad(DeviceVector<long> Counts, DeviceVector<int> SequenceOfRow, DeviceVector<int> Slot, int SpareSlot);

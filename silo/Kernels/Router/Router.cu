@@ -6,23 +6,27 @@ static constexpr int kWarps = kThreads / kWarp;
 // The twin of Router.ChooseParameters.
 struct RouterChooseParameters
 {
-    const float* x;          // [rows, hidden]
-    const T* router;         // [experts, hidden]
-    const T* coefficient;    // [hidden], of a shared expert with a sigmoid
-    float* logits;           // [parts, rows, columns]: of the experts, then of a shared expert with a sigmoid; the parts are added up
-    int* choices;            // [rows, topK]
-    float* weights;          // [rows, topK]
-    float* sharedWeights;    // [rows]; used only with a shared expert
-    int* offsets;            // as of RouterGroupParameters; used only by choose_and_group
+    const float* x;           // [rows, hidden]
+    const T* router;          // [experts, hidden]
+    const T* coefficient;     // [hidden], of a shared expert with a sigmoid
+    float* logits;            // [parts, rows, columns]: of the experts, then of a shared expert with a sigmoid; the parts are added up
+    int* choices;             // [rows, topK]
+    float* weights;           // [rows, topK]
+    float* sharedWeights;     // [rows]; used only with a shared expert
+    int* offsets;             // as of RouterGroupParameters; used only by choose_and_group
     int* order;
-    int* arrivals;           // one count, 0 before and after; used only by router_few
+    int* arrivals;            // one count, 0 before and after; used only by router_few
+    u64* load;                // [experts]: one more for each choice of a row that is a sequence's; null: nothing is counted
+    const int* sequenceOfRow; // [rows]; this and slot are used only with load
+    const int* slot;          // [sequences]
     int rows;
     int hidden;
     int experts;
     int columns;
     int topK;
-    int parts;               // of hidden, so that some hundred rows fill the device
-    int sharedMode;          // 0 none, 1 sigmoid, 2 softmax over one logit, which is 1
+    int parts;                // of hidden, so that some hundred rows fill the device
+    int sharedMode;           // 0 none, 1 sigmoid, 2 softmax over one logit, which is 1
+    int spareSlot;            // of rows that are nobody's
 };
 
 static constexpr int kLogitRows = 4;
@@ -199,8 +203,11 @@ LOIRE_DEVICE float logitAt(const RouterChooseParameters& p, i64 row, int column)
 LOIRE_DEVICE void choose(const RouterChooseParameters& p, i64 row, int* kept)
 {
     const int lane = threadIdx.x % kWarp;
+    const int sequence = p.load ? p.sequenceOfRow[row] : 0; // on its way beside the logits
     const float own = logitAt(p, row, min(lane, p.experts - 1));
+    const int slot = p.load ? p.slot[sequence] : 0; // and this beside the choices: compared at the end, so that nothing waits for it
     float chosen = -infinity(); // of choice `lane`
+    int chosenExpert = 0;
     float most = 0.0f;
     float last = infinity();
     int lastExpert = -1;
@@ -227,6 +234,7 @@ LOIRE_DEVICE void choose(const RouterChooseParameters& p, i64 row, int* kept)
         if (lane == choice)
         {
             chosen = best;
+            chosenExpert = index;
             p.choices[row * p.topK + choice] = index;
             if (kept)
             {
@@ -241,6 +249,10 @@ LOIRE_DEVICE void choose(const RouterChooseParameters& p, i64 row, int* kept)
     if (lane < p.topK)
     {
         p.weights[row * p.topK + lane] = weight / sum * (1.0f - heard);
+        if (p.load && slot != p.spareSlot)
+        {
+            atomicAdd(p.load + chosenExpert, 1ull); // nobody waits for what was there
+        }
     }
 
     if (lane == 0 && p.sharedMode != 0)

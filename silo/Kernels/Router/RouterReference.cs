@@ -22,4 +22,22 @@ public static class RouterReference
         var offsets = Enumerable.Range(0, experts + 1).Select(expert => chosen.Count(other => other < expert)).ToArray();
         return (offsets, [.. Enumerable.Range(0, chosen.Length).OrderBy(entry => chosen[entry])]);
     }
+
+    /// <summary>How many rows have chosen each expert, without those of the spare slot.</summary>
+    /// <param name="chosen"><c>[rows, k]</c></param>
+    /// <param name="experts">Count.</param>
+    /// <param name="sequenceOfRow"><c>[rows]</c></param>
+    /// <param name="slot"><c>[sequences]</c></param>
+    /// <param name="spareSlot">Of rows that are nobody's.</param>
+    public static long[] Load(int[] chosen, int experts, int[] sequenceOfRow, int[] slot, int spareSlot)
+    {
+        var topK = chosen.Length / sequenceOfRow.Length;
+        var load = new long[experts];
+        foreach (var (entry, expert) in chosen.Index())
+        {
+            load[expert] += slot[sequenceOfRow[entry / topK]] == spareSlot ? 0 : 1;
+        }
+
+        return load;
+    }
 }

@@ -30,7 +30,7 @@ public sealed class AddNormBenchmark : KernelBenchmark
     }
 }
 
-/// <summary>The choice of experts of MiniMax-Text-01, and their grouping.</summary>
+/// <summary>The choice of experts of MiniMax-Text-01, and their grouping; as a step has it, they are counted as well.</summary>
 public sealed class RouterBenchmark : KernelBenchmark
 {
     private const int Hidden = 6144;
@@ -49,16 +49,26 @@ public sealed class RouterBenchmark : KernelBenchmark
             var chosenWeights = gpu.Poisoned<float>(rows, TopK);
             var offsets = gpu.Poisoned<int>(1, Experts + 1);
             var order = gpu.Poisoned<int>(1, rows * TopK);
+            var numbers = gpu.Upload(Enumerable.Range(0, rows).ToArray());
+            var counts = gpu.Upload(new long[Experts]);
             var workspace = new StreamWorkspace(gpu.Device, gpu.Stream);
             var router = new Router(gpu.Module("Router", ElementType.BFloat16), workspace);
             var groups = new ExpertGroups(offsets.Vector, order.Vector);
             var choice = new RouterChoice(chosen.Matrix, chosenWeights.Matrix);
+            var load = new ExpertLoad(counts.Vector, numbers.Vector, numbers.Vector, SpareSlot: rows);
+            var bytes = ((long)rows * Hidden * 4) + (2L * Experts * Hidden);
             yield return new BenchmarkCase(
                 $"{rows} x {Hidden}, {TopK} of {Experts}, chosen and grouped",
-                (stream, _) => router.Route(stream, x.AsVector<float>().AsMatrix(rows, Hidden), weights.Address, default, choice, groups),
-                x, weights, chosen, chosenWeights, offsets, order, workspace)
+                (stream, _) => router.Route(stream, x.AsVector<float>().AsMatrix(rows, Hidden), weights.Address, default, choice, groups))
             {
-                Bytes = ((long)rows * Hidden * 4) + (2L * Experts * Hidden),
+                Bytes = bytes,
+            };
+            yield return new BenchmarkCase(
+                $"{rows} x {Hidden}, {TopK} of {Experts}, chosen, grouped and counted",
+                (stream, _) => router.Route(stream, x.AsVector<float>().AsMatrix(rows, Hidden), weights.Address, default, choice, groups, load),
+                x, weights, chosen, chosenWeights, offsets, order, numbers, counts, workspace)
+            {
+                Bytes = bytes,
             };
         }
     }

@@ -73,6 +73,55 @@ public sealed class RouterTests(Gpu gpu) : IClassFixture<Gpu>
     }
 
     [GpuTheory]
+    [InlineData(1, 64, 8, 2, ElementType.BFloat16)] // a block a logit
+    [InlineData(3, 33, 1000, 16, ElementType.Float32)]
+    [InlineData(16, 256, 32, 32, ElementType.BFloat16)]
+    [InlineData(17, 64, 8, 2, ElementType.Float32)] // one block that chooses and sorts
+    [InlineData(257, 256, 32, 2, ElementType.BFloat16)]
+    [InlineData(600, 40, 33, 1, ElementType.Float32)]
+    [InlineData(600, 64, 8, 2, ElementType.BFloat16)] // a warp a row
+    [InlineData(1500, 40, 40, 3, ElementType.Float32)]
+    public void Choices_are_counted_but_for_those_of_rows_on_the_spare_slot(int rows, int hidden, int experts, int topK, ElementType type)
+    {
+        const int SpareSlot = 70;
+        const int More = 3; // experts of another layer
+        int[] sequenceOfRow = [.. Enumerable.Range(0, rows).Select(row => row * 2 / 3)]; // one has two rows, the next has one
+        int[] slot = [.. Numbers.Integers(4, sequenceOfRow[^1] + 1, 4).Select((some, sequence) => some == 0 ? SpareSlot : sequence % SpareSlot)];
+        var before = Enumerable.Range(0, experts + More).Select(expert => (1L << 33) - 1 - expert).ToArray(); // beyond 32 bits
+        using var deviceSequences = gpu.Upload(sequenceOfRow);
+        using var deviceSlot = gpu.Upload(slot);
+        using var counts = gpu.Upload(before);
+        var x = Numbers.Normal(1, rows * hidden);
+        var w = ElementBuffer.Kept(Numbers.Normal(2, experts * hidden, 1 / Math.Sqrt(hidden)), type);
+
+        var routed = Route(x, w, new float[hidden], (rows, hidden, experts, topK), SharedGateMode.None, type, new ExpertLoad(counts.Vector, deviceSequences.Vector, deviceSlot.Vector, SpareSlot));
+
+        var load = RouterReference.Load(routed.Chosen, experts, sequenceOfRow, slot, SpareSlot);
+        Assert.Equal(before.Select((count, expert) => count + (expert < experts ? load[expert] : 0)), counts.Download());
+    }
+
+    [GpuTheory]
+    [InlineData(1, 2)]
+    [InlineData(257, 2)]
+    [InlineData(600, 4)]
+    public void Rows_that_are_all_on_the_spare_slot_count_for_nothing_and_choose_as_others_do(int rows, int topK)
+    {
+        var x = Numbers.Normal(1, rows * 64);
+        var w = Numbers.Normal(2, 16 * 64, 0.1);
+        using var sequences = gpu.Upload(Enumerable.Range(0, rows).ToArray());
+        using var slot = gpu.Upload(Enumerable.Repeat(9, rows).ToArray());
+        using var counts = gpu.Upload(new long[16]);
+
+        var counted = Route(x, w, new float[64], (rows, 64, 16, topK), SharedGateMode.None, ElementType.Float32, new ExpertLoad(counts.Vector, sequences.Vector, slot.Vector, SpareSlot: 9));
+        var uncounted = Route(x, w, new float[64], (rows, 64, 16, topK), SharedGateMode.None, ElementType.Float32);
+
+        Assert.Equal(new long[16], counts.Download());
+        Assert.Equal(uncounted.Chosen, counted.Chosen);
+        Assert.Equal(uncounted.Weights, counted.Weights);
+        Assert.Equal(uncounted.Order, counted.Order);
+    }
+
+    [GpuTheory]
     [InlineData(1, 1)]
     [InlineData(2, 32)]
     [InlineData(500, 3)]
@@ -111,7 +160,7 @@ public sealed class RouterTests(Gpu gpu) : IClassFixture<Gpu>
     }
 
     private (int[] Chosen, float[] Weights, float[] SharedWeights, int[] Offsets, int[] Order) Route(
-        float[] x, float[] w, float[] coefficient, (int Rows, int Hidden, int Experts, int TopK) shape, SharedGateMode mode, ElementType type)
+        float[] x, float[] w, float[] coefficient, (int Rows, int Hidden, int Experts, int TopK) shape, SharedGateMode mode, ElementType type, ExpertLoad load = default)
     {
         using var deviceX = gpu.Upload(x, shape.Rows, shape.Hidden);
         using var deviceW = gpu.Upload(w, type);
@@ -123,7 +172,7 @@ public sealed class RouterTests(Gpu gpu) : IClassFixture<Gpu>
         using var order = gpu.Poisoned<int>(1, shape.Rows * shape.TopK);
         using var workspace = new StreamWorkspace(gpu.Device, gpu.Stream);
         new Router(gpu.Module("Router", type), workspace).Route(
-            gpu.Stream, deviceX.Matrix, deviceW.Address, new SharedGate(mode, deviceCoefficient.Address), new RouterChoice(chosen.Matrix, weights.Matrix, sharedWeights.Address), new ExpertGroups(offsets.Vector, order.Vector));
+            gpu.Stream, deviceX.Matrix, deviceW.Address, new SharedGate(mode, deviceCoefficient.Address), new RouterChoice(chosen.Matrix, weights.Matrix, sharedWeights.Address), new ExpertGroups(offsets.Vector, order.Vector), load);
         return (chosen.Download(), weights.Download(), sharedWeights.Download(), offsets.Download(), order.Download());
     }
 

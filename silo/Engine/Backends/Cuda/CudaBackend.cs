@@ -280,6 +280,12 @@ internal sealed class CudaBackend : IBackend
         }
 
         ClearState(slot: 0);
+        foreach (var part in Parts)
+        {
+            part.Device.MakeCurrent();
+            part.Load.Clear(part.Stream);
+        }
+
         Synchronize();
     }
 }

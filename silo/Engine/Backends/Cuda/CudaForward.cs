@@ -186,7 +186,8 @@ internal sealed class CudaForward : IDisposable
         {
             var normed = new DeviceMatrix<float>(layer.Spec.FeedForwardResidual.PostNorm ? _buffers.Stream : _buffers.Normed, rows, _graph.HiddenSize);
             var choice = new RouterChoice(chosen, new DeviceMatrix<float>(_buffers.ChoiceWeights, rows, weights.Choices), weights.Shared is null ? 0 : _buffers.SharedWeights);
-            _kernels.Router.Route(Stream, normed, weights.Router.Address, GateOf(mixture, weights), choice, groups);
+            var load = new ExpertLoad(_part.Load.Counts, _step.SequenceOfRow, _step.Slot, SpareSlot: _part.States.Slots);
+            _kernels.Router.Route(Stream, normed, weights.Router.Address, GateOf(mixture, weights), choice, groups, load);
         }
         else
         {

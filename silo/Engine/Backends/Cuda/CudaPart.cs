@@ -42,6 +42,7 @@ internal sealed class CudaPart : IDisposable
             Lanes = [.. Enumerable.Range(0, rows.Lanes).Select(_ => Own(new Lane(this, slotsAndPages, mostRows, graph.HiddenSize)))];
             Copier = Own(new StateCopier(Device, States, Kernels.Pages));
             Exports = Own(new RecurrentExports(Device, States));
+            Load = Own(new PartLoad(Device, graph.Layers.Max(layer => (layer.FeedForward as MoeSpec)?.Experts ?? 0)));
             Forward = Own(new CudaForward(graph, this));
             Met = Own(Device.NewEvent());
         }
@@ -87,6 +88,9 @@ internal sealed class CudaPart : IDisposable
     public StateCopier Copier { get; }
 
     public RecurrentExports Exports { get; }
+
+    /// <summary>Of the experts, all those of its layers.</summary>
+    public PartLoad Load { get; }
 
     public CudaForward Forward { get; }
 
