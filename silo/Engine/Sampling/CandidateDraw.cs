@@ -7,8 +7,8 @@ namespace Loire.Engine.Sampling;
 /// </remarks>
 internal sealed class CandidateDraw(SamplingSettings settings, int vocabularySize)
 {
-    /// <summary>Of sums, as a share of the greatest: <see cref="LogitVectors"/> adds up 64 weights of a lane in fp32, which errs by 63 · 2^−24 at most; here two such sums are compared.</summary>
-    private const double Rounding = 1e-5;
+    /// <summary>Of sums, as a share of the greatest: here two are compared, each with the error of <see cref="LogitVectors.SumRounding"/>, and some additions more.</summary>
+    private const double Rounding = 4 * LogitVectors.SumRounding;
 
     /// <param name="known">With their weights; in another order and filtered after it.</param>
     /// <param name="others">At the temperature.</param>

@@ -11,8 +11,8 @@ internal static class LogitVectors
 {
     public const int Lanes = 16;
 
-    /// <summary>Sums are formed in fp32 over so many values, lane by lane, and go on in double: exact enough for any vocabulary.</summary>
-    public const int SumBlock = 64 * Lanes;
+    /// <summary>Of a sum, as a share of it: every addition is one in double, and no vocabulary has more than 2^21 tokens.</summary>
+    public const double SumRounding = 2.5e-10;
 
     /// <summary>The first index of the greatest value; −1 when one is NaN.</summary>
     public static int IndexOfMax(ReadOnlySpan<float> values, out float max, out bool hasNaN)
@@ -54,21 +54,17 @@ internal static class LogitVectors
     {
         ref var source = ref MemoryMarshal.GetReference(from);
         ref var target = ref MemoryMarshal.GetReference(to[..from.Length]);
-        var sum = 0.0;
+        var (lower, upper) = (Vector512<double>.Zero, Vector512<double>.Zero);
         var i = 0;
-        while (i <= from.Length - Lanes)
+        for (; i <= from.Length - Lanes; i += Lanes)
         {
-            var partial = Vector512<float>.Zero;
-            for (var end = Math.Min(from.Length, i + SumBlock); i <= end - Lanes; i += Lanes)
-            {
-                var value = Exponential.Of((Vector512.LoadUnsafe(ref source, (nuint)i) - Vector512.Create(max)) * scale);
-                value.StoreUnsafe(ref target, (nuint)i);
-                partial += value;
-            }
-
-            sum += Sum(partial);
+            var value = Exponential.Of((Vector512.LoadUnsafe(ref source, (nuint)i) - Vector512.Create(max)) * scale);
+            value.StoreUnsafe(ref target, (nuint)i);
+            lower += Vector512.WidenLower(value);
+            upper += Vector512.WidenUpper(value);
         }
 
+        var sum = Sum(lower) + Sum(upper);
         if (i < from.Length)
         {
             Span<float> rest = stackalloc float[Lanes];
@@ -77,7 +73,7 @@ internal static class LogitVectors
             var value = Exponential.Of((Vector512.Create<float>(rest) - Vector512.Create(max)) * scale);
             value.CopyTo(rest);
             rest[..(from.Length - i)].CopyTo(to[i..]);
-            sum += Sum(value);
+            sum += Sum(Vector512.WidenLower(value)) + Sum(Vector512.WidenUpper(value));
         }
 
         return sum;
@@ -88,20 +84,17 @@ internal static class LogitVectors
     {
         ref var start = ref MemoryMarshal.GetReference(values);
         var limit = Vector512.Create(threshold);
-        var sum = 0.0;
+        var (lower, upper) = (Vector512<double>.Zero, Vector512<double>.Zero);
         var i = 0;
-        while (i <= values.Length - Lanes)
+        for (; i <= values.Length - Lanes; i += Lanes)
         {
-            var partial = Vector512<float>.Zero;
-            for (var end = Math.Min(values.Length, i + SumBlock); i <= end - Lanes; i += Lanes)
-            {
-                var value = Vector512.LoadUnsafe(ref start, (nuint)i);
-                partial += value & Vector512.GreaterThan(value, limit);
-            }
-
-            sum += Sum(partial);
+            var value = Vector512.LoadUnsafe(ref start, (nuint)i);
+            value &= Vector512.GreaterThan(value, limit);
+            lower += Vector512.WidenLower(value);
+            upper += Vector512.WidenUpper(value);
         }
 
+        var sum = Sum(lower) + Sum(upper);
         for (; i < values.Length; i++)
         {
             sum += values[i] > threshold ? values[i] : 0;
@@ -211,11 +204,11 @@ internal static class LogitVectors
         return count + 1;
     }
 
-    /// <summary>In double, lane by lane.</summary>
-    private static double Sum(Vector512<float> values)
+    /// <summary>Lane by lane.</summary>
+    private static double Sum(Vector512<double> values)
     {
         var sum = 0.0;
-        for (var lane = 0; lane < Lanes; lane++)
+        for (var lane = 0; lane < Vector512<double>.Count; lane++)
         {
             sum += values[lane];
         }

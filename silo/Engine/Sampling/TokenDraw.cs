@@ -4,6 +4,8 @@ namespace Loire.Engine.Sampling;
 /// <remarks>In the order of tokens and not of weights, so that rounding that swaps two near-equal tokens does not change which one is drawn.</remarks>
 internal sealed class TokenDraw(SamplingSettings settings)
 {
+    private const int WalkedAtOnce = 1024;
+
     /// <summary>What differences of logits are multiplied with: the inverse of the temperature.</summary>
     public static float ScaleOf(SamplingSettings settings)
     {
@@ -79,7 +81,7 @@ internal sealed class TokenDraw(SamplingSettings settings)
     private static int Walk(ReadOnlySpan<float> weights, double target)
     {
         var lastHeavy = 0;
-        for (var start = 0; start < weights.Length; start += LogitVectors.SumBlock)
+        for (var start = 0; start < weights.Length; start += WalkedAtOnce)
         {
             var mass = LogitVectors.SumAbove(Block(weights, start), 0);
             if (mass > target)
@@ -95,7 +97,7 @@ internal sealed class TokenDraw(SamplingSettings settings)
     }
 
     private static ReadOnlySpan<float> Block(ReadOnlySpan<float> weights, int start) =>
-        weights.Slice(start, Math.Min(LogitVectors.SumBlock, weights.Length - start));
+        weights.Slice(start, Math.Min(WalkedAtOnce, weights.Length - start));
 
     /// <summary>As <see cref="Walk"/>; the last index with a weight, where rounding keeps the sum from passing.</summary>
     private static int WalkBlock(ReadOnlySpan<float> weights, double target)
