@@ -22,6 +22,7 @@ public sealed class LayoutTests
         Assert.Equal((5 * 8) + (4 * 4), Unsafe.SizeOf<TopCandidates.Parameters>());
         Assert.Equal((3 * 8) + (8 * 6 * 8) + (2 * 4), Unsafe.SizeOf<TokenChoice.Parameters>());
         Assert.Equal((7 * 8) + (3 * 4) + 4, Unsafe.SizeOf<TokenChoice.TakeParameters>());
+        Assert.Equal((3 * 8) + (8 * 5 * 8) + (2 * 4), Unsafe.SizeOf<RowDraw.Parameters>());
         Assert.Equal(4 * RowChoice.Length, Unsafe.SizeOf<RowChoice>());
         Assert.Equal((6 * 8) + (2 * 8 * 8) + (7 * 4) + 4, Unsafe.SizeOf<PartialSums.Parameters>()); // the last 4 bytes fill up
         Assert.Equal((4 * 8) + (2 * 4), Unsafe.SizeOf<Synthetic.Parameters>());

@@ -1,30 +1,8 @@
 // The token of each row, where it is certain, and the way of such tokens into the next step.
-#include "Common.cuh"
+#include "Draws.cuh"
 
-static constexpr int kMostParts = 8;
 static constexpr int kCandidates = 64; // of a row, and of each part of it
-static constexpr int kMostEnds = 5;
 static constexpr int kNoToken = 0x7fffffff; // after all others
-
-enum ChoiceKind
-{
-    kNone = 0, // the host chooses
-    kBest = 1,
-    kDraw = 2
-};
-
-// The twin of RowChoice.
-struct RowChoice
-{
-    int kind;
-    int topK;            // 0: all
-    float scale;         // what differences of logits are multiplied with
-    float topP;
-    float minP;
-    u32 uniformLow;      // bits of a double from 0 to below 1
-    u32 uniformHigh;
-    int ends[kMostEnds]; // -1: none
-};
 
 // The twin of TokenChoice.PartAddresses.
 struct ChoicePart
@@ -52,7 +30,7 @@ struct ChoiceParameters
 
 static constexpr double kWeightTolerance = 2e-5; // of a weight in fp32, and of a sum of them
 static constexpr double kSumTolerance = 2e-5;    // of the sum that a log-probability stands for
-static constexpr double kRounding = 1e-5;        // of the whole row's sums, as a share of the greatest
+static constexpr double kRounding = 1e-9;        // of the whole row's sums, as a share of the greatest: here and there each addition is in double
 
 // ---- What the threads of a block know ----------------------------------------------------------------------------------
 
@@ -93,29 +71,6 @@ struct Others
 };
 
 // ---- Numbers -------------------------------------------------------------------------------------------------------------
-
-// e^x for x up to 0, to the bit the host's Exponential: each operation rounded, none fused.
-LOIRE_DEVICE float exponential(float x)
-{
-    if (!(x >= -86.6f))
-    {
-        return 0.0f;
-    }
-
-    const float rounder = 12582912.0f; // adding it rounds to an integer, which then stands in the lowest bits
-    const float rounded = __fadd_rn(__fmul_rn(x, 1.44269502f), rounder);
-    const float n = __fsub_rn(rounded, rounder);
-    const float r = __fsub_rn(__fsub_rn(x, __fmul_rn(n, 355.0f / 512.0f)), __fmul_rn(n, -2.12194440e-4f));
-    float series = __fadd_rn(__fmul_rn(r, 1.0f / 5040.0f), 1.0f / 720.0f);
-    series = __fadd_rn(__fmul_rn(series, r), 1.0f / 120.0f);
-    series = __fadd_rn(__fmul_rn(series, r), 1.0f / 24.0f);
-    series = __fadd_rn(__fmul_rn(series, r), 1.0f / 6.0f);
-    series = __fadd_rn(__fmul_rn(series, r), 1.0f / 2.0f);
-    series = __fadd_rn(__fmul_rn(series, r), 1.0f);
-    series = __fadd_rn(__fmul_rn(series, r), 1.0f);
-    const u32 bits = static_cast<u32>(__float_as_int(series)) + (static_cast<u32>(__float_as_int(rounded)) << 23); // n into the exponent
-    return __int_as_float(static_cast<int>(bits));
-}
 
 // As few tokens as can have that sum, each as heavy as the least candidate: their sum at another temperature.
 LOIRE_DEVICE double sumOfFew(double sum, double depth, double scale) { return sum == 0.0 ? 0.0 : exp(log(sum) + (scale - 1.0) * depth); }
@@ -317,7 +272,7 @@ LOIRE_DEVICE bool isDrawn(RowState& s, const RowChoice& choice, int vocabulary, 
         mostBehind += isBehind ? other.most : 0.0;
     }
 
-    const double uniform = __hiloint2double(static_cast<int>(choice.uniformHigh), static_cast<int>(choice.uniformLow));
+    const double uniform = uniformOf(choice);
     const double rounding = kRounding * (mostBefore + bounds.most + mostBehind + others.most);
     return bounds.least > 0.0
         && isPassed(mostBefore + others.most, bounds.least + leastBehind, uniform, rounding)
@@ -325,19 +280,6 @@ LOIRE_DEVICE bool isDrawn(RowState& s, const RowChoice& choice, int vocabulary, 
 }
 
 // ---- Kernels -----------------------------------------------------------------------------------------------------------------
-
-LOIRE_DEVICE void decide(const ChoiceParameters& p, const RowChoice& choice, int token)
-{
-    bool isEnd = false;
-#pragma unroll
-    for (int i = 0; i < kMostEnds; i++)
-    {
-        isEnd |= choice.ends[i] == token;
-    }
-
-    p.chosen[blockIdx.x] = token;
-    p.carried[blockIdx.x] = isEnd ? -1 : token;
-}
 
 // One block a row: for each part 64 threads, which have a candidate each.
 LOIRE_KERNEL void __launch_bounds__(kMostParts * kCandidates) choose_tokens(const __grid_constant__ ChoiceParameters p)
@@ -369,7 +311,7 @@ LOIRE_KERNEL void __launch_bounds__(kMostParts * kCandidates) choose_tokens(cons
     {
         if (threadIdx.x == 0)
         {
-            decide(p, choice, -1);
+            decide(&p.chosen[row], &p.carried[row], choice, -1);
         }
 
         return;
@@ -408,11 +350,11 @@ LOIRE_KERNEL void __launch_bounds__(kMostParts * kCandidates) choose_tokens(cons
     const bool isAnyFound = __syncthreads_or(isFound);
     if (isFound)
     {
-        decide(p, choice, s.tokens[threadIdx.x]);
+        decide(&p.chosen[row], &p.carried[row], choice, s.tokens[threadIdx.x]);
     }
     else if (threadIdx.x == 0 && !isAnyFound)
     {
-        decide(p, choice, isSound && choice.kind == kBest ? static_cast<int>(p.parts[best].firstToken) + s.bests[best].token : -1);
+        decide(&p.chosen[row], &p.carried[row], choice, isSound && choice.kind == kBest ? static_cast<int>(p.parts[best].firstToken) + s.bests[best].token : -1);
     }
 }
 

@@ -1,3 +1,4 @@
+using Loire.Cuda;
 using Loire.Engine.Backends.Cuda;
 using Loire.Engine.Sampling;
 using Loire.Kernels;
@@ -10,6 +11,7 @@ internal sealed class VocabularyParts : IDisposable
     private const int Count = TopCandidates.MostCount;
 
     private readonly List<IDisposable> _buffers = [];
+    private readonly List<DeviceMatrix<float>> _logits = [];
     private readonly ChoicePart[] _parts;
     private readonly (int[] Tokens, float[] LogProbs, float[] Maxima, int[] CandidateTokens, float[] CandidateLogits)[] _host;
     private readonly CandidateRow _candidates = new(Count);
@@ -37,6 +39,12 @@ internal sealed class VocabularyParts : IDisposable
             hasCandidates ? part.CandidateTokens.Slice(firstRow, rows) : default, hasCandidates ? part.CandidateLogits.Slice(firstRow, rows) : default, part.FirstToken)),
     ];
 
+    /// <summary>As the kernel that draws from whole rows takes them.</summary>
+    public DrawPart[] RowsOf(int firstRow, int rows) =>
+    [
+        .. _parts.Zip(_logits, (part, logits) => new DrawPart(logits.Slice(firstRow, rows), part.LogProbs.Slice(firstRow, rows), part.Maxima.Slice(firstRow, rows), part.FirstToken)),
+    ];
+
     /// <summary>Of a row, as the host joins them; until the next call.</summary>
     public LogitCandidates Candidates(int row)
     {
@@ -58,6 +66,7 @@ internal sealed class VocabularyParts : IDisposable
     {
         var (rows, vocabulary) = (Rows.Length, end - first);
         var logits = Keep(gpu.Upload([.. Rows.SelectMany(row => row[first..end])], rows, vocabulary)).Matrix;
+        _logits.Add(logits);
         var (tokens, logProbs, maxima) = (Keep(gpu.Poisoned<int>(1, rows)).Vector, Keep(gpu.Poisoned<float>(1, rows)).Vector, Keep(gpu.Poisoned<float>(1, rows)).Vector);
         var (candidateTokens, candidateLogits) = (Keep(gpu.Poisoned<int>(rows, Count)).Matrix, Keep(gpu.Poisoned<float>(rows, Count)).Matrix);
         using var workspace = gpu.Poisoned<byte>(1, Math.Max(GreedySampling.WorkspaceBytes(rows), TopCandidates.WorkspaceBytes(rows, vocabulary, Count)));
@@ -74,7 +83,7 @@ internal sealed class VocabularyParts : IDisposable
         return buffer;
     }
 
-    private static T[] Read<T>(Gpu gpu, Loire.Cuda.DeviceVector<T> vector)
+    private static T[] Read<T>(Gpu gpu, DeviceVector<T> vector)
         where T : unmanaged
     {
         var values = new T[vector.Length];

@@ -52,7 +52,7 @@ internal sealed class ClassProcess(string className, Arguments arguments)
     private ProcessStartInfo StartInfo()
     {
         string[] own = [Environment.ProcessPath!, typeof(ClassProcess).Assembly.Location, "--class", Name];
-        string[] words = arguments.Sanitizer is { } tool ? ["compute-sanitizer", "--tool", tool, "--error-exitcode", "86", "--print-limit", "20", .. own] : own;
+        string[] words = arguments.Sanitizer is { } tool ? ["compute-sanitizer", "--tool", tool, "--report-api-errors", "no", "--error-exitcode", "86", "--print-limit", "20", .. own] : own;
         return new ProcessStartInfo(words[0], words[1..]) { RedirectStandardOutput = true, RedirectStandardError = true };
     }
 

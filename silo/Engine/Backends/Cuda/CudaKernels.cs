@@ -38,6 +38,7 @@ internal sealed class CudaKernels : IDisposable
         Greedy = new GreedySampling(Module("Sampling"));
         Top = new TopCandidates(Module("TopCandidates"));
         Choice = new TokenChoice(Module("TokenChoice"));
+        Draw = new RowDraw(Module("RowDraw"));
         Pages = new PageBlobs(Module("PageBlobs"));
         Clear = new StateClear(Module("PageBlobs"));
     }
@@ -61,6 +62,8 @@ internal sealed class CudaKernels : IDisposable
     public TopCandidates Top { get; }
 
     public TokenChoice Choice { get; }
+
+    public RowDraw Draw { get; }
 
     public PageBlobs Pages { get; }
 

@@ -46,6 +46,12 @@ internal sealed class PartResults : IDisposable
         return new ChoicePart(Device.GreedyTokens(first, rows), Device.GreedyLogProbs(first, rows), Device.GreedyMaxima(first, rows), tokens, logits, _part.Weights.Vocabulary.First);
     }
 
+    /// <summary>What a draw from the whole rows of all parts needs of this one.</summary>
+    /// <param name="first">Row of the results where the step's begin.</param>
+    /// <param name="rows">Of the step.</param>
+    public DrawPart OfDraw(int first, int rows) =>
+        new(Device.Logits(first, rows), Device.GreedyLogProbs(first, rows), Device.GreedyMaxima(first, rows), _part.Weights.Vocabulary.First);
+
     /// <summary>Chooses the tokens of a step's rows from the results of all parts.</summary>
     /// <param name="parts">Of the stage, this one first; their results are complete when the stream comes here.</param>
     /// <param name="choices">How.</param>
@@ -54,14 +60,15 @@ internal sealed class PartResults : IDisposable
     /// <param name="vocabulary">Tokens of all parts.</param>
     public void EnqueueChoice(ReadOnlySpan<CudaPart> parts, DeviceVector<int> choices, int first, in StepForm form, int vocabulary)
     {
-        Span<ChoicePart> of = new ChoicePart[parts.Length]; // where steps are captured, once for each form
-        for (var i = 0; i < parts.Length; i++)
+        var (rows, hasCandidates) = (form.LogitsRows, form.HasCandidates);
+        var (chosen, carried) = (Device.Chosen(first, rows), _part.Carried.AsVector<int>().Slice(first, rows));
+        ChoicePart[] of = [.. parts.ToArray().Select(part => part.Results!.OfChoice(first, rows, hasCandidates))]; // all are of the last stage
+        _part.Kernels.Choice.Enqueue(_part.Stream, choices, of, rows, vocabulary, chosen, carried);
+        if (hasCandidates && vocabulary <= RowDraw.MostVocabulary)
         {
-            of[i] = parts[i].Results!.OfChoice(first, form.LogitsRows, form.HasCandidates); // all are of the last stage
+            DrawPart[] whole = [.. parts.ToArray().Select(part => part.Results!.OfDraw(first, rows))];
+            _part.Kernels.Draw.Enqueue(_part.Stream, choices, whole, rows, vocabulary, chosen, carried);
         }
-
-        _part.Kernels.Choice.Enqueue(
-            _part.Stream, choices, of, form.LogitsRows, vocabulary, Device.Chosen(first, form.LogitsRows), _part.Carried.AsVector<int>().Slice(first, form.LogitsRows));
     }
 
     /// <summary>After the step: the token that <see cref="EnqueueChoice"/> has chosen for a row; −1: none.</summary>
