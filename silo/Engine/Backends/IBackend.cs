@@ -27,6 +27,9 @@ internal interface IBackend : IDisposable
     /// <summary>Into how many batches sequences are divided, which take turns: as many as there are stages that work at the same time.</summary>
     int Turns => 1;
 
+    /// <summary>Whether tokens are drawn where the logits are, and not only the best one found.</summary>
+    bool CanDraw => false;
+
     /// <summary>Begins a step. The batch may be filled anew at once.</summary>
     /// <exception cref="Links.PartLostException">A part on another silo is gone, and the state of every slot with it.</exception>
     void Enqueue(StepBatch batch);
@@ -34,7 +37,7 @@ internal interface IBackend : IDisposable
     /// <summary>Where the token of a row of logits of the step that was enqueued last will be: what <see cref="StepBatch.AddNext"/> takes.</summary>
     int ResultOf(int index) => throw new NotSupportedException("This backend's steps are waited for.");
 
-    /// <summary>Waits for the oldest step that is under way. Its results can be asked for until the next one lands.</summary>
+    /// <summary>Waits for the oldest step that is under way. Its results can be asked for until another step is enqueued or lands.</summary>
     void Land();
 
     /// <summary>The token that the backend itself has chosen for a row of the landed step, as the row's rule has it. −1: it has not, or is not certain.</summary>

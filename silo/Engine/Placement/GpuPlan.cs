@@ -88,7 +88,7 @@ public sealed record GpuPlan(ImmutableArray<GpuStagePlan> Stages)
 
     private static StageBytes[] BytesOf(ModelGraph graph, GpuSizes sizes, GpuGroups groups)
     {
-        var bySize = groups.Stages.Select(group => group.Length).Distinct().ToDictionary(count => count, count => new StageBytes(graph, sizes, GpuShare.LargestOf(count)));
+        var bySize = groups.Stages.Select(group => group.Length).Distinct().ToDictionary(count => count, count => new StageBytes(graph, sizes, GpuShare.LargestOf(count), groups.Stages.Length));
         return [.. groups.Stages.Select(group => bySize[group.Length])];
     }
 

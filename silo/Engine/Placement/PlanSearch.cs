@@ -37,7 +37,7 @@ internal sealed class PlanSearch
         _mayBeLast = new bool[_gpus.Length + 1];
         for (var count = 1; count <= _gpus.Length; count++)
         {
-            _bytes[count] = GroupRules.CanShare(graph, count, isLast: false) ? new StageBytes(graph, sizes, GpuShare.LargestOf(count)) : null;
+            _bytes[count] = GroupRules.CanShare(graph, count, isLast: false) ? new StageBytes(graph, sizes, GpuShare.LargestOf(count), mostStages: Math.Min(_gpus.Length - count + 1, _layers)) : null;
             _mayBeLast[count] = GroupRules.CanShare(graph, count, isLast: true);
         }
 

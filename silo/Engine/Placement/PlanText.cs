@@ -21,7 +21,7 @@ internal static class PlanText
     /// <summary>What a model needs, what there is, and what to change.</summary>
     public static string DoesNotFit(ModelGraph graph, GpuSizes sizes, GpuInventory inventory)
     {
-        var take = new StageBytes(graph, sizes, GpuShare.Whole).Of(0, graph.Layers.Length);
+        var take = new StageBytes(graph, sizes, GpuShare.Whole, mostStages: 1).Of(0, graph.Layers.Length);
         var bytes = new ModelBytes(graph, sizes.Type, sizes.Experts);
         var slot = graph.Layers.Sum(layer => ModelBytes.Slot(layer, GpuShare.Whole));
         var page = graph.Layers.Sum(layer => bytes.Page(layer, GpuShare.Whole));

@@ -13,12 +13,13 @@ internal sealed class StageBytes
     private readonly long _outputBesideEmbedding;
     private readonly long _activations;
     private readonly long _logits; // of a model in one stage
-    private readonly long _logitsOfStages; // of one in two; a few rows less than of one in more
+    private readonly long _logitsOfStages; // of one in as many as there may be
 
     /// <param name="graph">Of the model.</param>
     /// <param name="sizes">Of the replica.</param>
     /// <param name="share">The GPU's.</param>
-    public StageBytes(ModelGraph graph, GpuSizes sizes, GpuShare share)
+    /// <param name="mostStages">That the model may be cut into: the last keeps results for each step under way.</param>
+    public StageBytes(ModelGraph graph, GpuSizes sizes, GpuShare share, int mostStages)
     {
         var bytes = new ModelBytes(graph, sizes.Type, sizes.Experts);
         Layers = graph.Layers.Length;
@@ -37,7 +38,7 @@ internal sealed class StageBytes
         _outputBesideEmbedding = bytes.Output(share, hasEmbedding: true);
         _activations = bytes.Activations(share, sizes.Rows);
         _logits = bytes.Logits(share, CudaBackend.RowsOfResults(stages: 1, sizes.LogitsRows));
-        _logitsOfStages = bytes.Logits(share, CudaBackend.RowsOfResults(stages: 2, sizes.LogitsRows));
+        _logitsOfStages = bytes.Logits(share, CudaBackend.RowsOfResults(Math.Max(2, mostStages), sizes.LogitsRows));
     }
 
     /// <summary>Of the model.</summary>

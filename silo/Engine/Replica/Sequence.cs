@@ -91,7 +91,7 @@ internal sealed class Sequence : ISequence
     /// <summary>With which sequences it shares its steps.</summary>
     public int Turn { get; set; }
 
-    /// <summary>Whether a step may take its next token before anybody here has seen it: the backend knows as well as the host whether it ends the sequence.</summary>
+    /// <summary>Whether a step may take its next token before anybody here has seen it, if the backend can choose it: both know whether it ends the sequence.</summary>
     public bool CanGoOnUnseen { get; }
 
     public StatePlace? Place { get; set; }

@@ -37,12 +37,22 @@ internal sealed partial class StepLoop
         for (var i = 0; i < _backend.Turns; i++)
         {
             var turn = (_nextTurn + i) % _backend.Turns;
-            if (TryPlan(turn) && TryFillBatch())
+            if (!TryPlan(turn))
+            {
+                continue;
+            }
+
+            if (TryFillBatch())
             {
                 _nextTurn = (turn + 1) % _backend.Turns;
                 _backend.Enqueue(_batch);
                 Depart();
                 return true;
+            }
+
+            if (_underWay.Count > 0)
+            {
+                return false; // it lacks pages: steps of other turns would take them, and never all have landed
             }
         }
 
@@ -60,7 +70,7 @@ internal sealed partial class StepLoop
                 continue;
             }
 
-            if (sequence is { Coming: > 0, CanGoOnUnseen: false } && !IsLastComing(sequence))
+            if (sequence.Coming > 0 && !CanGoOnUnseen(sequence) && !IsLastComing(sequence))
             {
                 return false; // without it the step would cost as much as with it
             }
@@ -78,6 +88,8 @@ internal sealed partial class StepLoop
         var mustWait = sequence.Phase is not SequencePhase.Running || sequence.IsCancelled || (left <= 0 && (sequence.Coming > 1 || IsLastComing(sequence)));
         return new Candidate(sequence.Computed, Math.Max(left, 1), left <= 1, mustWait || sequence.IsReaderBehind());
     }
+
+    private bool CanGoOnUnseen(Sequence sequence) => sequence.CanGoOnUnseen && (_backend.CanDraw || sequence.Sampler.IsPlain);
 
     /// <summary>Whether no token comes after those that are coming.</summary>
     private static bool IsLastComing(Sequence sequence) => sequence.Count + sequence.Coming >= sequence.MaxTokens;
@@ -156,7 +168,20 @@ internal sealed partial class StepLoop
     }
 
     /// <summary>Waits for the oldest step, and hands out its tokens.</summary>
+    /// <exception cref="StepFailedException">A defect, also where somebody's question has waited for the step: nothing here can be trusted.</exception>
     private void Land()
+    {
+        try
+        {
+            HandOut();
+        }
+        catch (Exception defect) when (defect is InvalidOperationException or ArgumentException)
+        {
+            throw new StepFailedException(defect.Message, defect); // questions answer with those two kinds, and go on
+        }
+    }
+
+    private void HandOut()
     {
         _backend.Land();
         var step = _underWay.Dequeue();
@@ -238,3 +263,6 @@ internal sealed partial class StepLoop
         return count;
     }
 }
+
+/// <summary>A step that has run gave what cannot be.</summary>
+internal sealed class StepFailedException(string message, Exception inner) : Exception(message, inner);

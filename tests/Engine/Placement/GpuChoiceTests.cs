@@ -95,7 +95,7 @@ public sealed class GpuChoiceTests
     public void A_reserve_is_left()
     {
         var graph = PlacementModels.Small();
-        var need = new StageBytes(graph, s_sizes, GpuShare.Whole).Of(0, 8).Total;
+        var need = new StageBytes(graph, s_sizes, GpuShare.Whole, mostStages: 1).Of(0, 8).Total;
 
         Assert.Throws<NotSupportedException>(() => GpuPlan.Choose(graph, s_sizes, Of([need * 1.03 / 1e9], [])));
         Assert.Equal("0", Choose(graph, Of([need * 1.07 / 1e9], [])));
@@ -125,7 +125,7 @@ public sealed class GpuChoiceTests
         for (var round = 0; round < 60; round++)
         {
             var graph = PlacementModels.Small(layers: random.Next(1, 9), heads: 4, keyValueHeads: random.Next(2) == 0 ? 2 : 4, vocabulary: random.Next(2) == 0 ? 32_000 : 32_001);
-            var need = new StageBytes(graph, s_sizes, GpuShare.Whole).Of(0, graph.Layers.Length).Total;
+            var need = new StageBytes(graph, s_sizes, GpuShare.Whole, mostStages: 1).Of(0, graph.Layers.Length).Total;
             var inventory = Of(
                 [.. Enumerable.Range(0, random.Next(0, 5)).Select(_ => need * (0.3 + random.NextDouble()) / 1e9)],
                 [.. Every(4).Where(_ => random.Next(3) > 0)]);

@@ -61,7 +61,7 @@ public sealed class ModelBytesTests
         }
 
         Assert.Equal(layout.Bytes, bytes.Weights(new GpuStagePlan(0, graph.Layers.Length, [0]), GpuShare.Whole));
-        Assert.Equal(layout.Bytes, new StageBytes(graph, new GpuSizes(type, 4, 4, 16, 4, experts), GpuShare.Whole).Of(0, graph.Layers.Length).Weights);
+        Assert.Equal(layout.Bytes, new StageBytes(graph, new GpuSizes(type, 4, 4, 16, 4, experts), GpuShare.Whole, mostStages: 1).Of(0, graph.Layers.Length).Weights);
     }
 
     [Theory]

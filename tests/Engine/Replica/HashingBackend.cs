@@ -21,7 +21,7 @@ internal sealed class HashingBackend(int slots, int pages, int vocabularySize = 
     private readonly Queue<Step> _waiting = [];
     private readonly Queue<Step> _run = [];
     private readonly List<Step> _results = []; // of the last steps, by where their tokens are
-    private Step _landed = new([], 0);
+    private Step? _landed;
     private Step? _newest;
     private int _resultCount;
 
@@ -76,6 +76,7 @@ internal sealed class HashingBackend(int slots, int pages, int vocabularySize = 
     public void Enqueue(StepBatch batch)
     {
         OnRun?.Invoke(batch);
+        _landed = null; // its results are gone
         Assert.True(_waiting.Count + _run.Count < MostUnderWay, "More steps are under way than may be.");
         _newest = Step.Of(batch, _resultCount);
         _resultCount += batch.LogitsCount;
@@ -94,20 +95,24 @@ internal sealed class HashingBackend(int slots, int pages, int vocabularySize = 
         _landed = _run.Dequeue();
     }
 
-    public int Chosen(int index) => _landed.Chosen[index];
+    public bool CanDraw { get; init; } = true;
+
+    private Step Landed => _landed ?? throw new InvalidOperationException("No step has landed since the last one was enqueued.");
+
+    public int Chosen(int index) => Landed.Chosen[index];
 
     public ReadOnlySpan<float> Logits(int index)
     {
         RowsAsked = (RowsAsked.Whole + 1, RowsAsked.Candidates);
-        return _landed.Logits[index];
+        return Landed.Logits[index];
     }
 
-    public bool HasCandidates => _landed.NeedsCandidates && CandidateCount > 0;
+    public bool HasCandidates => Landed.NeedsCandidates && CandidateCount > 0;
 
     public LogitCandidates Candidates(int index)
     {
         RowsAsked = (RowsAsked.Whole, RowsAsked.Candidates + 1);
-        return new CandidatesOf(_landed.Logits[index], CandidateCount).Value;
+        return new CandidatesOf(Landed.Logits[index], CandidateCount).Value;
     }
 
     public void ClearState(int slot)

@@ -366,6 +366,52 @@ public abstract class ReplicaEngineTests(int mostUnderWay, int turns)
     }
 
     [Fact]
+    public async Task TheOldest_GetsOn_HoweverManyComeAfterIt_AndTakeItsPages()
+    {
+        const int Long = 400;
+        var (steps, last, longest) = (0, 0, 0);
+        var first = Prompt(50, 60);
+        var backend = NewBackend(8, 8);
+        backend.OnRun = batch =>
+        {
+            steps++;
+            foreach (var sequence in batch.Sequences)
+            {
+                if (sequence.Start >= 130) // no other comes as far
+                {
+                    (longest, last) = (last == 0 ? 0 : Math.Max(longest, steps - last), steps);
+                }
+            }
+        };
+        await using var engine = new ReplicaEngine(backend, 4096, Options, null);
+        var oldest = RunAsync(engine, first, Long);
+        var others = Enumerable.Range(0, 4).Select(async client =>
+        {
+            for (var i = 0; !oldest.IsCompleted; i++)
+            {
+                await RunAsync(engine, Prompt((100 * client) + i, 40 + ((i * 13) % 20)), 1 + ((i * 7) % 60));
+            }
+        }).ToArray();
+
+        Assert.Equal(HashingBackend.Alone(first, Long), (await oldest).Generated);
+        await Task.WhenAll(others);
+        Assert.InRange(longest, 1, 64);
+        await AssertIdleAsync(engine);
+    }
+
+    [Fact]
+    public async Task ASampledSequence_IsNotFollowed_WhereTheBackendDoesNotDraw()
+    {
+        var backend = NewBackend(2, 16, canDraw: false);
+        await using var engine = new ReplicaEngine(backend, 4096, Options, null);
+
+        await EndAsync(engine, Request(Prompt(8, 30), 40) with { Sampling = new SamplingSettings { Temperature = 1, Seed = 3 } });
+
+        Assert.Equal((0, 0), backend.Followed);
+        await AssertIdleAsync(engine);
+    }
+
+    [Fact]
     public async Task ASequenceThatTheHostHasToChooseFor_WaitsForItsSteps_AndGeneratesTheSame()
     {
         await using var engine = Engine(slots: 6, pages: 64);
@@ -418,8 +464,8 @@ public abstract class ReplicaEngineTests(int mostUnderWay, int turns)
         return generated;
     }
 
-    private protected HashingBackend NewBackend(int slots, int pages, int candidateCount = 0) =>
-        new(slots, pages) { MostUnderWay = mostUnderWay, Turns = turns, CandidateCount = candidateCount, UncertainOf = 11 };
+    private protected HashingBackend NewBackend(int slots, int pages, int candidateCount = 0, bool canDraw = true) =>
+        new(slots, pages) { MostUnderWay = mostUnderWay, Turns = turns, CandidateCount = candidateCount, UncertainOf = 11, CanDraw = canDraw };
 
     private ReplicaEngine Engine(int slots, int pages) => new(NewBackend(slots, pages), contextLength: 4096, Options, tokenizer: null);
 

@@ -6,6 +6,7 @@ using Loire.Engine.Replica;
 using Loire.Engine.Sampling;
 using Loire.Engine.State;
 using Loire.Engine.Weights;
+using Loire.Kernels;
 
 namespace Loire.Engine.Backends.Cuda;
 
@@ -114,6 +115,8 @@ internal sealed class CudaBackend : IBackend
         return new(model.Graph, sizes, options, plan, part => part.Weights.Load(source, part.Device, steps.Next()));
     }
 
+    public bool CanDraw => _useCandidates && VocabularySize <= RowDraw.MostVocabulary;
+
     public void Enqueue(StepBatch batch)
     {
         var place = (int)(_enqueuedCount++ % MostUnderWay);
@@ -200,11 +203,29 @@ internal sealed class CudaBackend : IBackend
 
     public void Dispose()
     {
+        LandAll();
         _results?.Dispose(); // null where making it has failed
         Array.ForEach(_landed, landed => landed.Dispose());
         Array.ForEach(_carried, carried => carried.Dispose());
         _stages.ForEach(stage => stage.Dispose());
         _stages.Clear();
+    }
+
+    /// <summary>Steps under way use memory that is about to be freed.</summary>
+    private void LandAll()
+    {
+        try
+        {
+            while (_landedCount < _enqueuedCount)
+            {
+                _stages[^1].First.Device.MakeCurrent();
+                Land();
+            }
+        }
+        catch (CudaException)
+        {
+            // Whoever waited for a step before has been told; no step of this device runs any more.
+        }
     }
 
     private void Enqueue(StepBatch piece, int lane)

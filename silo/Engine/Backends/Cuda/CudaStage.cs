@@ -144,6 +144,8 @@ internal sealed class CudaStage : IDisposable
     {
         part.Device.MakeCurrent();
         part.Stream.Synchronize();
+        part.Transfers.Synchronize();
+        part.Downloads.Synchronize();
     });
 
     public void Dispose()

@@ -86,7 +86,7 @@ internal sealed class StepResults : IDisposable
         return new LogitCandidates(_candidates.Tokens, _candidates.Logits, logSumExp, _vocabulary);
     }
 
-    /// <summary>Until the next batch lands.</summary>
+    /// <summary>Until another batch begins or lands.</summary>
     public ReadOnlySpan<float> Read(int index)
     {
         var step = _landed.StepOf(index);
