@@ -84,6 +84,13 @@ internal static class ClusterJson
         }
 
         json.WriteEndArray();
+        json.WriteStartArray("expert_tokens"); // by expert, all layers together
+        foreach (var tokens in replica.Router?.ExpertLoad ?? [])
+        {
+            json.WriteNumberValue(tokens);
+        }
+
+        json.WriteEndArray();
         json.WriteEndObject();
     }
 

@@ -37,7 +37,7 @@ public sealed class ClusterEndpointTests
     }
 
     [Fact]
-    public async Task Stages_and_shards_are_shown_with_their_layers_experts_and_devices()
+    public async Task Stages_and_shards_are_shown_with_their_layers_experts_and_devices_and_how_busy_experts_are()
     {
         await using var gateway = await TestGateway.StartAsync();
         var replica = new ReplicaView
@@ -45,7 +45,7 @@ public sealed class ClusterEndpointTests
             Key = "demo/silo-1",
             Ready = true,
             Stages = [new StageView(0, "cuda:0+1", 0, 40, 1), new StageView(1, "cpu:0", 40, 80, 1) { Silo = "silo-2" }],
-            Router = new RouterView([new ShardView(0, "cuda:1", 16, 32, 1) { FirstLayer = 0, EndLayer = 40 }, new ShardView(1, "cpu:0", 0, 32, 1) { Silo = "silo-2" }], []),
+            Router = new RouterView([new ShardView(0, "cuda:1", 16, 32, 1) { FirstLayer = 0, EndLayer = 40 }, new ShardView(1, "cpu:0", 0, 32, 1) { Silo = "silo-2" }], [7, 0, 5_000_000_000]),
         };
         var silo = new SiloView { Name = "silo-1", Address = "a", Status = "Active", Devices = [new DeviceView("silo-1", "cuda:0", "H", 85)], Replicas = [replica] };
         gateway.Cluster.View = () => Task.FromResult(new ClusterView(true, null, silo.Devices, [replica]) { Silos = [silo] });
@@ -60,5 +60,6 @@ public sealed class ClusterEndpointTests
         Assert.Equal(
             ["cuda:1: experts 16 to 31 of layers 0 to 39", "silo-2/cpu:0: experts 0 to 31"],
             shown.GetProperty("replicas")[0].GetProperty("shards").EnumerateArray().Select(shard => shard.GetString()!));
+        Assert.Equal([7L, 0, 5_000_000_000], shown.GetProperty("replicas")[0].GetProperty("expert_tokens").EnumerateArray().Select(tokens => tokens.GetInt64()));
     }
 }
