@@ -1,4 +1,6 @@
+using Loire.Engine.Backends;
 using Loire.Engine.Scheduling;
+using Loire.Engine.State;
 
 namespace Loire.Engine.Replica;
 
@@ -123,7 +125,7 @@ internal sealed partial class StepLoop
         return _batch.RowCount > 0;
     }
 
-    private void Add(Sequence sequence, State.StatePlace place, int count)
+    private void Add(Sequence sequence, StatePlace place, int count)
     {
         var end = sequence.Computed + count;
         if (sequence.Computed >= sequence.Count)
@@ -135,7 +137,7 @@ internal sealed partial class StepLoop
             var reachesEnd = end == sequence.Count;
             _batch.Add(
                 place.Slot, place.Pages, sequence.Computed, sequence.Next(count),
-                reachesEnd ? Backends.LogitsWanted.Last : Backends.LogitsWanted.None, reachesEnd ? sequence.ChoiceAt(end) : default);
+                reachesEnd ? LogitsWanted.Last : LogitsWanted.None, reachesEnd ? sequence.ChoiceAt(end) : default);
         }
 
         _batch.NeedsCandidates |= end >= sequence.Count && !sequence.Sampler.IsPlain;

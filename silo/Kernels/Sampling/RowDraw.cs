@@ -19,6 +19,9 @@ public sealed class RowDraw(CudaModule module)
 
     private const int Threads = 1024;
 
+    /// <summary>Whether rows of so many tokens can be drawn from.</summary>
+    public static bool Fits(int vocabulary) => vocabulary <= MostVocabulary;
+
     private readonly CudaFunction<Parameters> _draw = module.Function<Parameters>("draw_from_rows");
 
     /// <param name="stream">To run on; what the parts are read from is complete there.</param>
@@ -54,7 +57,7 @@ public sealed class RowDraw(CudaModule module)
 
     private static void CheckTokens(ReadOnlySpan<DrawPart> parts, int rows, int vocabulary)
     {
-        if (vocabulary > MostVocabulary)
+        if (!Fits(vocabulary))
         {
             throw new ArgumentException($"The vocabulary has {vocabulary} tokens; there may be {MostVocabulary}.", nameof(vocabulary));
         }

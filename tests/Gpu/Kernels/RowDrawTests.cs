@@ -1,7 +1,7 @@
-using System.Runtime.InteropServices;
 using Loire.Engine.Sampling;
 using Loire.Engine.Tests.Sampling;
 using Loire.Kernels;
+using static Loire.Gpu.Tests.Kernels.ChosenTokens;
 
 namespace Loire.Gpu.Tests.Kernels;
 
@@ -10,7 +10,6 @@ public sealed class RowDrawTests(Gpu gpu) : IClassFixture<Gpu>
 {
     private const int Rounds = 40; // of settings, for the same logits
     private const int DrawsForADoubt = 10_000; // one may lie within the rounding of sums
-    private const int NotDecided = -1;
 
     private RowDraw Kernel => new(gpu.Module("RowDraw", ElementType.Float32));
 
@@ -98,19 +97,7 @@ public sealed class RowDrawTests(Gpu gpu) : IClassFixture<Gpu>
     [InlineData(20_000, 70)]
     public void A_damaged_row_is_left_to_the_host(int vocabulary, params int[] cuts)
     {
-        float[] damages = [float.NaN, float.PositiveInfinity, float.NaN, float.PositiveInfinity];
-        float[][] rows =
-        [
-            .. damages.Select((damage, i) =>
-            {
-                var row = PeakedRows.Row(new Random(i), vocabulary, 2);
-                row[i < 2 ? 0 : vocabulary - 2] = damage;
-                return row;
-            }),
-            [.. Enumerable.Repeat(float.NegativeInfinity, vocabulary)],
-            [.. Enumerable.Repeat(float.NaN, vocabulary)],
-            [float.NaN, .. Enumerable.Repeat(float.NegativeInfinity, vocabulary - 1)],
-        ];
+        var rows = DamagedRows(vocabulary);
         using var parts = new VocabularyParts(gpu, rows, cuts);
         RowChoice[] kinds = [RowChoice.Draw(1, 0, 1, 0, 0.5, []), RowChoice.Draw(2, 1, 0.5f, 0.1f, 0, [])];
         foreach (var kind in kinds)
@@ -155,7 +142,7 @@ public sealed class RowDrawTests(Gpu gpu) : IClassFixture<Gpu>
         var random = new Random(5);
         using var parts = new VocabularyParts(gpu, [.. Enumerable.Range(0, rows).Select(i => Row(random, vocabulary, i))], 1200);
         Sampler[] samplers = [.. Enumerable.Range(0, rows).Select(_ => new Sampler(vocabulary, Settings(random)))];
-        using var choices = Upload([.. samplers.Select((sampler, row) => sampler.ChoiceAt(row, []))]);
+        using var choices = Upload(gpu, [.. samplers.Select((sampler, row) => sampler.ChoiceAt(row, []))]);
         using var chosen = gpu.Poisoned<int>(1, rows);
         using var carried = gpu.Poisoned<int>(1, rows);
 
@@ -203,30 +190,17 @@ public sealed class RowDrawTests(Gpu gpu) : IClassFixture<Gpu>
         Assert.Throws<ArgumentException>(() => Enqueue(given, 1, RowDraw.MostVocabulary + 1));
     }
 
-    private static void AssertIsOf(Sampler sampler, float[] row, long position, int chosen)
-    {
-        if (chosen != NotDecided)
-        {
-            var expected = sampler.Sample(row, position).Token;
-            Assert.True(expected == chosen, $"Token {chosen} instead of {expected} of {row.Length} at {position} with {sampler.Settings}.");
-        }
-    }
-
     /// <summary>Of rows that nobody has chosen for, unless it is said what was chosen.</summary>
     private (int[] Chosen, int[] Carried) Draw(VocabularyParts parts, RowChoice[] choices, int[]? chosenBefore = null, int[]? carriedBefore = null, int firstRow = 0)
     {
         var rows = choices.Length;
         int[] open = [.. Enumerable.Repeat(NotDecided, rows)];
-        using var deviceChoices = Upload(choices);
+        using var deviceChoices = Upload(gpu, choices);
         using var chosen = gpu.Upload(chosenBefore ?? open);
         using var carried = gpu.Upload(carriedBefore ?? open);
         Kernel.Enqueue(gpu.Stream, deviceChoices.Vector, parts.RowsOf(firstRow, rows), rows, parts.Vocabulary, chosen.Vector, carried.Vector);
         return (chosen.Download(), carried.Download());
     }
-
-    private DeviceBuffer<int> Upload(RowChoice[] choices) => gpu.Upload(MemoryMarshal.Cast<RowChoice, int>(choices.AsSpan()).ToArray());
-
-    private static long PositionOf(int round, int row) => (1000L * round) + row;
 
     /// <summary>Peaked, flat, of few different logits, all alike, and spread out; now and then with impossible tokens.</summary>
     private static float[] Row(Random random, int vocabulary, int index)
@@ -239,12 +213,7 @@ public sealed class RowDrawTests(Gpu gpu) : IClassFixture<Gpu>
             3 => [.. Enumerable.Repeat(-3.5f, vocabulary)],
             _ => [.. Enumerable.Range(0, vocabulary).Select(_ => random.Next(50) == 0 ? -0f : 10 * (random.NextSingle() - random.NextSingle()))],
         };
-        for (var masked = random.Next(4) == 0 ? random.Next(vocabulary) : 0; masked > 0; masked--)
-        {
-            row[random.Next(1, vocabulary)] = float.NegativeInfinity;
-        }
-
-        return row;
+        return Masked(random, row, oneRowIn: 4);
     }
 
     private static SamplingSettings Settings(Random random)

@@ -1,8 +1,8 @@
-using System.Runtime.InteropServices;
 using Loire.Cuda;
 using Loire.Engine.Sampling;
 using Loire.Engine.Tests.Sampling;
 using Loire.Kernels;
+using static Loire.Gpu.Tests.Kernels.ChosenTokens;
 
 namespace Loire.Gpu.Tests.Kernels;
 
@@ -11,7 +11,6 @@ public sealed class TokenChoiceTests(Gpu gpu) : IClassFixture<Gpu>
 {
     private const int Rounds = 40; // of settings, for the same logits
     private const int DrawsForADoubt = 10_000; // sums in another order may leave open one draw at a border
-    private const int NotDecided = -1;
     private const int SpareSlot = 9_999;
     private const int SparePage = 8_888;
 
@@ -94,19 +93,7 @@ public sealed class TokenChoiceTests(Gpu gpu) : IClassFixture<Gpu>
     [InlineData(20_000, 70)]
     public void A_damaged_row_is_left_to_the_host(int vocabulary, params int[] cuts)
     {
-        float[] damages = [float.NaN, float.PositiveInfinity, float.NaN, float.PositiveInfinity];
-        float[][] rows =
-        [
-            .. damages.Select((damage, i) =>
-            {
-                var row = PeakedRows.Row(new Random(i), vocabulary, 2);
-                row[i < 2 ? 0 : vocabulary - 2] = damage;
-                return row;
-            }),
-            [.. Enumerable.Repeat(float.NegativeInfinity, vocabulary)],
-            [.. Enumerable.Repeat(float.NaN, vocabulary)],
-            [float.NaN, .. Enumerable.Repeat(float.NegativeInfinity, vocabulary - 1)],
-        ];
+        var rows = DamagedRows(vocabulary);
         using var parts = new VocabularyParts(gpu, rows, cuts);
         RowChoice[] kinds = [RowChoice.Best([]), RowChoice.Draw(1, 0, 1, 0, 0.5, []), RowChoice.Draw(2, 1, 0.5f, 0.1f, 0, [])];
         foreach (var kind in kinds)
@@ -211,7 +198,7 @@ public sealed class TokenChoiceTests(Gpu gpu) : IClassFixture<Gpu>
         float[] row = [1, 2, 9, 3];
         using var parts = new VocabularyParts(gpu, [row, row, row]);
         using var step = new PackedStep(gpu, (5, 1), (70, 1), (8, 1));
-        using var choices = Upload([RowChoice.Best([]), RowChoice.Best([2]), RowChoice.Draw(1, 1, 1, 0, 0.5, [1])]);
+        using var choices = Upload(gpu, [RowChoice.Best([]), RowChoice.Best([2]), RowChoice.Draw(1, 1, 1, 0, 0.5, [1])]);
         using var chosen = gpu.Poisoned<int>(1, 3);
         using var carried = gpu.Poisoned<int>(1, 3);
         using var tokens = gpu.Upload([-3, -2, -1]);
@@ -239,19 +226,10 @@ public sealed class TokenChoiceTests(Gpu gpu) : IClassFixture<Gpu>
         Assert.Throws<ArgumentException>(() => Enqueue(some, 2));
     }
 
-    private static void AssertIsOf(Sampler sampler, float[] row, long position, int chosen)
-    {
-        if (chosen != NotDecided)
-        {
-            var expected = sampler.Sample(row, position).Token;
-            Assert.True(expected == chosen, $"Token {chosen} instead of {expected} of {row.Length} at {position} with {sampler.Settings}.");
-        }
-    }
-
     private (int[] Chosen, int[] Carried) Choose(VocabularyParts parts, RowChoice[] choices, bool hasCandidates = true, int firstRow = 0)
     {
         var rows = choices.Length;
-        using var deviceChoices = Upload(choices);
+        using var deviceChoices = Upload(gpu, choices);
         using var chosen = gpu.Poisoned<int>(1, rows);
         using var carried = gpu.Poisoned<int>(1, rows);
         gpu.Stream.Upload<int>(Enumerable.Repeat(int.MinValue, rows).ToArray(), chosen.Vector); // poison would be -1, which is an answer
@@ -260,8 +238,6 @@ public sealed class TokenChoiceTests(Gpu gpu) : IClassFixture<Gpu>
         return (chosen.Download(), carried.Download());
     }
 
-    private DeviceBuffer<int> Upload(RowChoice[] choices) => gpu.Upload(MemoryMarshal.Cast<RowChoice, int>(choices.AsSpan()).ToArray());
-
     private int[] Read(DeviceVector<int> vector)
     {
         var values = new int[vector.Length];
@@ -269,18 +245,11 @@ public sealed class TokenChoiceTests(Gpu gpu) : IClassFixture<Gpu>
         return values;
     }
 
-    private static long PositionOf(int round, int row) => (1000L * round) + row;
-
     /// <summary>Peaked as a rule, and always the first; now and then with many equals or impossible tokens.</summary>
     private static float[] Row(Random random, int vocabulary, int index)
     {
         var row = index > 0 && random.Next(5) == 0 ? ManyEquals(random, vocabulary) : PeakedRows.Row(random, vocabulary, 1.5 + (2 * random.NextDouble()));
-        for (var masked = random.Next(5) == 0 ? random.Next(vocabulary) : 0; masked > 0; masked--)
-        {
-            row[random.Next(1, vocabulary)] = float.NegativeInfinity;
-        }
-
-        return row;
+        return Masked(random, row, oneRowIn: 5);
     }
 
     private static float[] ManyEquals(Random random, int vocabulary) => [.. Enumerable.Range(0, vocabulary).Select(_ => (float)random.Next(-20, 20))];

@@ -115,7 +115,7 @@ internal sealed class CudaBackend : IBackend
         return new(model.Graph, sizes, options, plan, part => part.Weights.Load(source, part.Device, steps.Next()));
     }
 
-    public bool CanDraw => _useCandidates && VocabularySize <= RowDraw.MostVocabulary;
+    public bool CanDraw => _useCandidates && RowDraw.Fits(VocabularySize);
 
     public void Enqueue(StepBatch batch)
     {

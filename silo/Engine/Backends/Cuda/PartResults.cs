@@ -64,7 +64,7 @@ internal sealed class PartResults : IDisposable
         var (chosen, carried) = (Device.Chosen(first, rows), _part.Carried.AsVector<int>().Slice(first, rows));
         ChoicePart[] of = [.. parts.ToArray().Select(part => part.Results!.OfChoice(first, rows, hasCandidates))]; // all are of the last stage
         _part.Kernels.Choice.Enqueue(_part.Stream, choices, of, rows, vocabulary, chosen, carried);
-        if (hasCandidates && vocabulary <= RowDraw.MostVocabulary)
+        if (hasCandidates && RowDraw.Fits(vocabulary))
         {
             DrawPart[] whole = [.. parts.ToArray().Select(part => part.Results!.OfDraw(first, rows))];
             _part.Kernels.Draw.Enqueue(_part.Stream, choices, whole, rows, vocabulary, chosen, carried);
